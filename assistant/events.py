@@ -1,0 +1,77 @@
+"""What happens during a turn, as clients see it. Clients render events; they decide nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["streaming", "complete", "stopped", "interrupted", "blocked", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The user message is stored and the request is built; generation begins."""
+
+    conversation_id: int
+    user_message_id: int
+    reply_id: int
+    model: str
+    prompt_tokens: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the person should know, such as older turns that are no longer sent."""
+
+    kind: Literal["context", "storage"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Released text to append to the reply."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The gate reached a verdict."""
+
+    judge: str
+    score: float | None
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The gate held the reply back; `text` is what to show in its place."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The turn ended and is stored. Durations in milliseconds; `ttft_ms` is None when no token came."""
+
+    reply_id: int
+    status: Status
+    finish_reason: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    ttft_ms: int | None
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The turn could not be completed; what was said is stored. `error` is one line with the fix."""
+
+    reply_id: int
+    error: str
+
+
+Event = Started | Notice | Text | Judged | Blocked | Finished | Failed

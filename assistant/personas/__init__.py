@@ -1,0 +1,1 @@
+"""Named, versioned instructions with their settings."""

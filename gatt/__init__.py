@@ -1,0 +1,1 @@
+"""Makes an instruction stick by training: Ghost Attention."""

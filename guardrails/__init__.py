@@ -1,0 +1,1 @@
+"""Judges text: safe rendering of chats into tokens, verdicts, and the gate that releases text."""

@@ -1,0 +1,274 @@
+"""Chats into token ids: the one place where control tokens are made.
+
+The chat engine, the trainer's loss mask, the evaluator and the reward model all call `ChatTemplate.render`,
+so training and inference cannot differ. A chat template is rendered with an unguessable placeholder for every
+message; the template's own text and the messages are then encoded apart, by two tokenizers. Only the first of
+them knows control tokens, so whatever a person types (`</s>`, `[INST]`, `<|system|>`) stays text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guardrails.messages import Message
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
+
+# A literal of the template that looks like a marker although the tokenizer has no control token for it,
+# such as Llama 2's [INST] and <<SYS>>.
+TEXT_MARKER = re.compile(r"<<?/?[^\s<>]+>>?|\[/?[^\s\[\]]+\]")
+
+
+class RenderingError(ValueError):
+    """The messages or the template cannot be rendered; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Token positions `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Token ids of a chat, and for each message, in order, where its text lies in them."""
+
+    ids: list[int]
+    spans: list[Span]
+
+
+class ChatTemplate:
+    """A model's tokenizer and chat template, safe to render anybody's text with.
+
+    Immutable after construction and safe to share between threads: the special-token switch of the underlying
+    tokenizer is set once on a private copy instead of being toggled per call (toggling races).
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Wrap a fast tokenizer. Raises RenderingError if it has no chat template or no fast backend."""
+        from tokenizers import Tokenizer
+
+        if not getattr(tokenizer, "chat_template", None):
+            raise RenderingError(
+                "the tokenizer has no chat template: add chat_template.jinja to the model's folder"
+            )
+        if not getattr(tokenizer, "is_fast", False):
+            raise RenderingError("only fast tokenizers can be rendered safely: convert it to tokenizer.json")
+        self._tokenizer = tokenizer
+        backend: Any = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+        serialised = backend.to_str()
+        self._markup = _bare(Tokenizer.from_str(serialised), control=True)
+        self._text = _bare(Tokenizer.from_str(serialised), control=False)
+        self.control_ids: frozenset[int] = frozenset(backend.get_added_tokens_decoder())
+        self._encode_cached = lru_cache(maxsize=4096)(self._encode_text)
+        self._system_role = self._keeps_system_role()
+        self._markers = self._find_text_markers()
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> ChatTemplate:
+        """Load the tokenizer and template of a local Hugging Face model folder."""
+        from transformers import AutoTokenizer
+
+        return cls(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+
+    @property
+    def folds_system(self) -> bool:
+        """Whether the instruction goes into the first user message, the template having no system role."""
+        return not self._system_role
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """Ids that end a reply: the tokenizer's end of sequence and the token the template closes replies with."""
+        probe = [Message("user", "a"), Message("assistant", "b")]
+        rendered = self.render(probe, add_generation_prompt=False)
+        closing = [i for i in rendered.ids[rendered.spans[-1].end :] if i in self.control_ids]
+        eos = self._tokenizer.eos_token_id
+        return frozenset(closing[:1]) | (frozenset([eos]) if isinstance(eos, int) else frozenset())
+
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> Rendered:
+        """Token ids of `messages`, with the span of every message's text.
+
+        One system message at most, first; then user and assistant messages by turns. With
+        `add_generation_prompt` the ids end where the assistant's reply begins.
+
+        Raises:
+            RenderingError: roles out of order, text that is not valid Unicode, or a template that drops,
+                repeats or reorders messages.
+        """
+        _check_order(messages)
+        nonce = secrets.token_hex(16)
+        holders = [f"\ue000{nonce}x{index}\ue001" for index in range(len(messages))]
+        chat = self._as_dicts(messages, holders)
+        skeleton = self._apply(chat, add_generation_prompt)
+        pieces = re.split(f"\ue000{nonce}x(\\d+)\ue001", skeleton)
+        order = [int(index) for index in pieces[1::2]]
+        if order != list(range(len(messages))):
+            raise RenderingError(
+                "the chat template drops, repeats or reorders messages: "
+                f"gave {len(messages)}, it rendered {order}. Fix the template; see `gatt audit-template`"
+            )
+        ids: list[int] = []
+        spans: list[Span] = []
+        for position, piece in enumerate(pieces):
+            if position % 2 == 0:
+                ids.extend(self._markup.encode(piece, add_special_tokens=False).ids)
+            else:
+                start = len(ids)
+                ids.extend(self.encode(messages[int(piece)].content))
+                spans.append(Span(start, len(ids)))
+        return Rendered(ids, spans)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Token ids of plain text, never a control id. Raises RenderingError for lone surrogates."""
+        return self._encode_cached(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, exactly as encoded: no clean-up, control tokens left visible."""
+        return str(self._text.decode(list(ids), skip_special_tokens=False))
+
+    def count(self, text: str) -> int:
+        """How many tokens `text` takes as the text of a message."""
+        return len(self.encode(text))
+
+    def _encode_text(self, text: str) -> tuple[int, ...]:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise RenderingError(
+                f"text is not valid Unicode (lone surrogate at character {error.start}): replace it first"
+            ) from None
+        ids: list[int] = []
+        for part in self._break_markers(text):
+            ids.extend(self._text.encode(part, add_special_tokens=False).ids)
+        if not self.control_ids.isdisjoint(ids):
+            raise RenderingError("the tokenizer turned plain text into a control token: refusing to render it")
+        return tuple(ids)
+
+    def _break_markers(self, text: str) -> list[str]:
+        """Split text inside anything that reads like the template's textual markers.
+
+        Llama 2's [INST] is no control token, only text. Encoded character by character it still decodes to
+        what was typed, but its ids are not those that the template makes and the model was trained on.
+        """
+        if not self._markers:
+            return [text]
+        parts: list[str] = []
+        position = 0
+        for match in self._markers.finditer(text):
+            parts.append(text[position : match.start()])
+            parts.extend(match.group())
+            position = match.end()
+        parts.append(text[position:])
+        return [part for part in parts if part]
+
+    def _as_dicts(self, messages: Sequence[Message], holders: list[str]) -> list[dict[str, str]]:
+        chat = [{"role": m.role, "content": holder} for m, holder in zip(messages, holders, strict=True)]
+        if chat[0]["role"] == "system" and not self._system_role:
+            if len(chat) == 1:
+                raise RenderingError("this template has no system role: an instruction needs a user message")
+            chat[1]["content"] = f"{chat[0]['content']}\n\n{chat[1]['content']}"
+            del chat[0]
+        return chat
+
+    def _apply(self, chat: list[dict[str, str]], add_generation_prompt: bool) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            return str(
+                self._tokenizer.apply_chat_template(  # type: ignore[attr-defined]
+                    chat, tokenize=False, add_generation_prompt=add_generation_prompt
+                )
+            )
+        except TemplateError as error:
+            raise RenderingError(f"the chat template refuses this conversation: {error}") from None
+
+    def _keeps_system_role(self) -> bool:
+        system, user = secrets.token_hex(8), secrets.token_hex(8)
+        try:
+            text = self._apply([{"role": "system", "content": system}, {"role": "user", "content": user}], True)
+        except RenderingError:
+            return False
+        return text.count(system) == 1 and text.count(user) == 1 and text.index(system) < text.index(user)
+
+    def _find_text_markers(self) -> re.Pattern[str] | None:
+        """The template's bracketed literals that are not control tokens, as one pattern, longest first."""
+        chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        if self._system_role:
+            chat.insert(0, {"role": "system", "content": "c"})
+        text = self._apply([*chat, {"role": "user", "content": "d"}], True)
+        added = self._tokenizer.get_added_vocab()  # type: ignore[attr-defined]
+        markers = {found for found in TEXT_MARKER.findall(text) if found not in added}
+        if not markers:
+            return None
+        return re.compile("|".join(re.escape(m) for m in sorted(markers, key=len, reverse=True)))
+
+
+def _check_order(messages: Sequence[Message]) -> None:
+    if not messages:
+        raise RenderingError("there is nothing to render: give at least one message")
+    expected = "user"
+    for index, message in enumerate(messages):
+        if message.role == "system" and index == 0:
+            continue
+        if message.role != expected:
+            raise RenderingError(f"message {index + 1} is from {message.role}, but {expected} is next")
+        expected = "assistant" if expected == "user" else "user"
+
+
+def _bare(tokenizer: Tokenizer, *, control: bool) -> Tokenizer:
+    """A private copy that adds and rewrites nothing, so that pieces can be encoded apart and joined.
+
+    Prefix spaces, normalisation and truncation are switched off, so decoding gives back what was encoded.
+    Without `control`, added tokens are never matched in text, not even those that are not marked special
+    (such as `</think>`), which `encode_special_tokens` alone would let through.
+    """
+    from tokenizers import Tokenizer as Backend
+
+    spec = json.loads(tokenizer.to_str())
+    spec["truncation"] = spec["padding"] = None
+    spec["normalizer"] = _only_replacements(spec["normalizer"])
+    spec["pre_tokenizer"] = _without_prefix(spec["pre_tokenizer"])
+    spec["decoder"] = _without_prefix(spec["decoder"])
+    if not control:
+        for token in spec["added_tokens"]:
+            token["special"] = True
+    copy = Backend.from_str(json.dumps(spec))
+    copy.encode_special_tokens = not control
+    return copy
+
+
+def _only_replacements(normalizer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Keep the space-to-metaspace replacement that SentencePiece vocabularies need; drop NFC, prefixes, strips."""
+    if normalizer is None:
+        return None
+    if normalizer["type"] == "Sequence":
+        kept = [k for part in normalizer["normalizers"] if (k := _only_replacements(part))]
+        return {"type": "Sequence", "normalizers": kept} if kept else None
+    return normalizer if normalizer["type"] == "Replace" else None
+
+
+def _without_prefix(component: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A pre-tokenizer or decoder that neither adds nor strips a leading space."""
+    if component is None:
+        return None
+    component = dict(component)
+    for field in ("pretokenizers", "decoders"):
+        if field in component:
+            parts = [part for part in component[field] if part["type"] != "Strip"]
+            component[field] = [_without_prefix(part) for part in parts]
+    if component["type"] == "Metaspace":
+        component["prepend_scheme"] = "never"
+    if component["type"] == "ByteLevel":
+        component["add_prefix_space"] = False
+    return component

@@ -1,0 +1,1 @@
+"""The bundled chat model, from data to weights."""

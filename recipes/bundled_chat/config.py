@@ -1,0 +1,58 @@
+"""Every number of the recipe, in one place. `config.toml` beside this file holds the values of the first edition."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+HERE = Path(__file__).parent
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Architecture(Strict):
+    """A Llama. `window` is in tokens."""
+
+    vocabulary: int
+    width: int
+    layers: int
+    heads: int
+    feed_forward: int
+    window: int
+
+
+class Source(Strict):
+    """One origin of text: rows whose `src` matches are kept until `tokens` are reached."""
+
+    file: str
+    src: str
+    tokens: int
+
+
+class Stage(Strict):
+    """One run of the training loop. `learning_rate` is the peak; it falls linearly in the last `decay` share."""
+
+    tokens: int
+    batch_tokens: int
+    length: int
+    learning_rate: float
+    warmup_steps: int
+    decay: float
+    weight_decay: float = 0.05
+
+
+class Recipe(Strict):
+    seed: int
+    architecture: Architecture
+    pretraining: Stage
+    tuning: Stage
+    sources: list[Source]
+
+
+def load(path: Path = HERE / "config.toml") -> Recipe:
+    """Read a recipe. Raises pydantic.ValidationError naming the field that is wrong."""
+    return Recipe.model_validate(tomllib.loads(path.read_text()))
