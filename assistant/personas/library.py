@@ -1,0 +1,201 @@
+"""The personas on this machine: those shipped with the package and the user's own."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from platformdirs import user_config_dir
+
+from assistant.errors import AssistantError
+from assistant.personas.files import (
+    SUFFIXES,
+    PersonaFileError,
+    Problem,
+    read_bytes,
+    read_persona,
+    replace_file,
+    to_toml,
+    validate,
+    write_persona,
+)
+from assistant.personas.persona import Persona
+
+SHIPPED_DIR = Path(__file__).parent / "shipped"
+
+
+class UnknownPersonaError(AssistantError):
+    """No persona has this name."""
+
+
+class PersonaExistsError(AssistantError):
+    """A persona of this name is there already, and it was not asked to be replaced."""
+
+
+class PersonaLibrary:
+    """Personas by name. A file of the user comes before a shipped one of the same name.
+
+    Files are read on first use and again when the user's folder changes, so an edit shows at once. A broken
+    file is listed in `problems` and hides no other persona.
+    """
+
+    def __init__(self, user_dir: Path | None = None) -> None:
+        self.user_dir = user_dir if user_dir is not None else Path(user_config_dir("steadfast")) / "personas"
+        self._seen: _Signature | None = None
+        self._personas: dict[str, Persona] = {}
+        self._paths: dict[str, Path] = {}
+        self._problems: list[Problem] = []
+
+    def get(self, name: str) -> Persona:
+        """The persona of this name; raises UnknownPersonaError, which names the nearest one."""
+        self._refresh()
+        if name in self._personas:
+            return self._personas[name]
+        for problem in self._problems:
+            if problem.file.stem == name:
+                raise UnknownPersonaError(f"persona {name!r} cannot be used: {problem}")
+        near = difflib.get_close_matches(name, self._personas, 1, 0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UnknownPersonaError(
+            f"there is no persona {name!r}; {hint}list them with: assistant persona list"
+        )
+
+    def all(self) -> list[Persona]:
+        """Every usable persona, by name."""
+        self._refresh()
+        return [self._personas[name] for name in sorted(self._personas)]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Files that could not be used, each with the field and the fix."""
+        self._refresh()
+        return list(self._problems)
+
+    def path(self, name: str) -> Path:
+        """The file a persona was read from; raises UnknownPersonaError."""
+        self.get(name)
+        return self._paths[name]
+
+    def add(self, path: Path, *, replace: bool = False) -> Persona:
+        """Check a TOML, YAML or Character Card (JSON, PNG) file and copy it into the user's folder.
+
+        Raises PersonaFileError or CardError when the file is not usable, PersonaExistsError when a persona
+        has its name and `replace` is off.
+        """
+        suffix = path.suffix.lower()
+        if suffix in SUFFIXES:
+            data, persona = read_bytes(path), read_persona(path)
+        elif suffix in (".json", ".png"):
+            from assistant.personas.card import read_card
+
+            persona = read_card(path)
+            data, suffix = to_toml(persona).encode(), ".toml"
+        else:
+            message = (
+                "is of an unknown kind; give a .toml or .yaml persona, or a .json or .png character card"
+            )
+            raise PersonaFileError([Problem(path, "", message)])
+        if not replace:
+            self._refuse_existing(persona.name)
+        self._put(persona.name, suffix, data)
+        return persona
+
+    def save(self, persona: Persona) -> Path:
+        """Write a persona to the user's folder as TOML, in place of its older form; gives the file.
+
+        Comments in a TOML file stay. Raises PersonaFileError when the persona or the folder does not allow
+        it.
+        """
+        validate(self._target(persona.name, ".toml"), persona.model_dump())
+        return self._put(persona.name, ".toml", persona)
+
+    def _refuse_existing(self, name: str) -> None:
+        self._refresh()
+        if name not in self._personas:
+            return
+        path = self._paths[name]
+        if path.parent == SHIPPED_DIR:
+            raise PersonaExistsError(f"{name!r} is a shipped persona; add --replace to put yours before it")
+        raise PersonaExistsError(
+            f"{name!r} exists in {path}; add --replace to replace it, or change its name"
+        )
+
+    def _target(self, name: str, suffix: str) -> Path:
+        """Where a persona belongs: over its own file if the kind is the same, else a file of its name."""
+        self._refresh()
+        current = self._paths.get(name)
+        if current is not None and current.parent == self.user_dir and current.suffix.lower() == suffix:
+            return current
+        path = self.user_dir / f"{name}{suffix}"
+        owner = next((other for other, file in self._paths.items() if file == path), None)
+        if owner is not None and owner != name:
+            raise PersonaExistsError(
+                f"{path} holds the persona {owner!r}; rename that file to {owner}{suffix}"
+            )
+        return path
+
+    def _put(self, name: str, suffix: str, content: bytes | Persona) -> Path:
+        target = self._target(name, suffix)
+        current = self._paths.get(name)
+        if isinstance(content, Persona):
+            write_persona(target, content)
+        else:
+            replace_file(target, content)
+        if current is not None and current.parent == self.user_dir and current != target:
+            # The same persona in another format would shadow this one; it stays beside it, unread.
+            current.rename(current.with_name(current.name + ".bak"))
+        self._seen = None
+        return target
+
+    def _refresh(self) -> None:
+        signature, unreadable = _signature(self.user_dir)
+        if signature == self._seen:
+            return
+        self._personas, self._paths, self._problems = {}, {}, list(unreadable)
+        for folder in (SHIPPED_DIR, self.user_dir):
+            self._read_folder(folder)
+        self._seen = signature
+
+    def _read_folder(self, folder: Path) -> None:
+        taken: dict[str, Path] = {}
+        for path in _persona_files(folder):
+            try:
+                persona = read_persona(path)
+            except PersonaFileError as error:
+                self._problems += error.problems
+                continue
+            if persona.name in taken:
+                message = f"is {persona.name!r}, as in {taken[persona.name].name}; change one of the two"
+                self._problems.append(Problem(path, "name", message))
+                continue
+            taken[persona.name] = path
+            self._personas[persona.name], self._paths[persona.name] = persona, path
+
+
+_Signature = tuple[tuple[str, int, int], ...]
+
+
+def _persona_files(folder: Path) -> list[Path]:
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    except OSError:
+        return []
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _signature(folder: Path) -> tuple[_Signature, list[Problem]]:
+    """What changes when a file of the folder does, and why the folder as a whole cannot be read."""
+    problems = []
+    try:
+        if folder.exists():
+            next(folder.iterdir(), None)
+    except OSError as error:
+        problems.append(Problem(folder, "", f"cannot be read ({error.strerror}); it must be a folder"))
+    rows = []
+    for path in _persona_files(folder):
+        try:
+            stat = path.lstat()
+        except OSError:
+            continue
+        rows.append((path.name, stat.st_mtime_ns, stat.st_size))
+    return tuple(rows), problems
