@@ -66,14 +66,14 @@ class ChatTemplate:
         if not getattr(tokenizer, "is_fast", False):
             raise RenderingError("only fast tokenizers can be rendered safely: convert it to tokenizer.json")
         self._tokenizer = tokenizer
-        backend: Any = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+        backend: Any = tokenizer.backend_tokenizer
         serialised = backend.to_str()
         self._markup = _bare(Tokenizer.from_str(serialised), control=True)
         self._text = _bare(Tokenizer.from_str(serialised), control=False)
         self.control_ids: frozenset[int] = frozenset(backend.get_added_tokens_decoder())
         self._encode_cached = lru_cache(maxsize=4096)(self._encode_text)
         self._system_role = self._keeps_system_role()
-        self._markers = self._find_text_markers()
+        self._spelled_out = self._find_spelled_out()
 
     @classmethod
     def from_folder(cls, folder: Path) -> ChatTemplate:
@@ -149,28 +149,27 @@ class ChatTemplate:
                 f"text is not valid Unicode (lone surrogate at character {error.start}): replace it first"
             ) from None
         ids: list[int] = []
-        for part in self._break_markers(text):
-            ids.extend(self._text.encode(part, add_special_tokens=False).ids)
+        position = 0
+        for match in self._spelled_out.finditer(text) if self._spelled_out else ():
+            ids.extend(self._text.encode(text[position : match.start()], add_special_tokens=False).ids)
+            for character in match.group():
+                ids.extend(self._spell(character))
+            position = match.end()
+        ids.extend(self._text.encode(text[position:], add_special_tokens=False).ids)
         if not self.control_ids.isdisjoint(ids):
-            raise RenderingError("the tokenizer turned plain text into a control token: refusing to render it")
+            raise RenderingError(
+                "the tokenizer turned plain text into a control token: refusing to render it"
+            )
         return tuple(ids)
 
-    def _break_markers(self, text: str) -> list[str]:
-        """Split text inside anything that reads like the template's textual markers.
-
-        Llama 2's [INST] is no control token, only text. Encoded character by character it still decodes to
-        what was typed, but its ids are not those that the template makes and the model was trained on.
-        """
-        if not self._markers:
-            return [text]
-        parts: list[str] = []
-        position = 0
-        for match in self._markers.finditer(text):
-            parts.append(text[position : match.start()])
-            parts.extend(match.group())
-            position = match.end()
-        parts.append(text[position:])
-        return [part for part in parts if part]
+    def _spell(self, character: str) -> list[int]:
+        """Ids of one character's bytes where the vocabulary has byte tokens, else the character by itself."""
+        names = [f"<0x{byte:02X}>" for byte in character.encode()]
+        ids = [self._text.token_to_id(name) for name in names]
+        known = [i for i in ids if i is not None]
+        if len(known) < len(ids):
+            return list(self._text.encode(character, add_special_tokens=False).ids)
+        return known
 
     def _as_dicts(self, messages: Sequence[Message], holders: list[str]) -> list[dict[str, str]]:
         chat = [{"role": m.role, "content": holder} for m, holder in zip(messages, holders, strict=True)]
@@ -186,7 +185,7 @@ class ChatTemplate:
 
         try:
             return str(
-                self._tokenizer.apply_chat_template(  # type: ignore[attr-defined]
+                self._tokenizer.apply_chat_template(
                     chat, tokenize=False, add_generation_prompt=add_generation_prompt
                 )
             )
@@ -196,22 +195,30 @@ class ChatTemplate:
     def _keeps_system_role(self) -> bool:
         system, user = secrets.token_hex(8), secrets.token_hex(8)
         try:
-            text = self._apply([{"role": "system", "content": system}, {"role": "user", "content": user}], True)
+            text = self._apply(
+                [{"role": "system", "content": system}, {"role": "user", "content": user}], True
+            )
         except RenderingError:
             return False
         return text.count(system) == 1 and text.count(user) == 1 and text.index(system) < text.index(user)
 
-    def _find_text_markers(self) -> re.Pattern[str] | None:
-        """The template's bracketed literals that are not control tokens, as one pattern, longest first."""
+    def _find_spelled_out(self) -> re.Pattern[str] | None:
+        """What is encoded character by character, so that it decodes to what was typed but means nothing more.
+
+        The template's bracketed literals that are no control tokens (Llama 2's [INST]): spelled out, they do not
+        have the ids that the template makes and the model was trained on. And the character that SentencePiece
+        vocabularies write for a space, which would decode to a space.
+        """
         chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
         if self._system_role:
             chat.insert(0, {"role": "system", "content": "c"})
         text = self._apply([*chat, {"role": "user", "content": "d"}], True)
-        added = self._tokenizer.get_added_vocab()  # type: ignore[attr-defined]
-        markers = {found for found in TEXT_MARKER.findall(text) if found not in added}
-        if not markers:
-            return None
-        return re.compile("|".join(re.escape(m) for m in sorted(markers, key=len, reverse=True)))
+        added = self._tokenizer.get_added_vocab()
+        patterns = {found for found in TEXT_MARKER.findall(text) if found not in added}
+        if self._text.token_to_id("<0xE2>") is not None:
+            patterns.add("\u2581")
+        longest_first = sorted(patterns, key=len, reverse=True)
+        return re.compile("|".join(re.escape(p) for p in longest_first)) if patterns else None
 
 
 def _check_order(messages: Sequence[Message]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,7 +64,7 @@ class ScriptedEngine:
 
     async def generate(
         self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         if self.closed:
             raise EngineError("the engine is closed")
         if len(prompt_ids) + 1 > self.window:
@@ -87,7 +87,7 @@ class ScriptedEngine:
 
     async def _stream(
         self, candidate: int, reply: Reply, limit: int, stop: tuple[str, ...]
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         ids = self.template.encode(reply.text)
         shown = ""
         for index, token in enumerate(ids):

@@ -1,0 +1,135 @@
+"""The embedded engine: transformers on CPU or GPU, one worker thread, KV caches kept between turns.
+
+All model calls happen on the worker thread. It advances every running request by one token in turn, so that
+one conversation never waits for another to end, and keeps each conversation's KV cache, so that turn 20 costs
+what its new words cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+from assistant.engines.decoding import Request, Sequencer
+from assistant.engines.errors import EngineError
+from assistant.engines.protocol import Delta
+from assistant.sampling import Sampling
+from guardrails.rendering import ChatTemplate
+
+
+class TransformersEngine:
+    """A local Hugging Face causal language model. Loads its weights once, on construction (blocking)."""
+
+    name = "transformers"
+
+    def __init__(self, folder: Path, *, model: str | None = None, threads: int | None = None) -> None:
+        """Load the model in `folder`; `threads` limits CPU threads (default: torch's own choice).
+
+        Raises:
+            EngineError: no usable model in the folder.
+        """
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        if threads:
+            torch.set_num_threads(threads)
+        gpu = torch.cuda.is_available()
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self.template = ChatTemplate(tokenizer)
+            # CPUs compute float32 faster than emulated bfloat16, and greedy decoding stays reproducible.
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype="auto" if gpu else torch.float32, local_files_only=True
+            )
+        except (OSError, ValueError, KeyError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise EngineError(f"cannot load a chat model from {folder}: {first_line}") from error
+        loaded.eval().to("cuda" if gpu else "cpu")
+        self.model = model or folder.name
+        self.window = int(getattr(loaded.config, "max_position_embeddings", 0) or 4096)
+        stop_ids = self.template.stop_ids | _as_ids(loaded.generation_config.eos_token_id)
+        self._sequencer = Sequencer(loaded, tokenizer.backend_tokenizer, stop_ids)
+        self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._closed = False
+        self._worker = threading.Thread(target=self._work, name="transformers-engine", daemon=True)
+        self._worker.start()
+
+    async def generate(
+        self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """See `Engine.generate`."""
+        if self._closed:
+            raise EngineError("the engine is closed")
+        if not prompt_ids:
+            raise EngineError("the prompt is empty")
+        if len(prompt_ids) >= self.window:
+            raise EngineError(
+                f"the prompt takes {len(prompt_ids)} tokens, but the model's window is {self.window}"
+            )
+        loop = asyncio.get_running_loop()
+        out: asyncio.Queue[list[Delta] | Exception] = asyncio.Queue()
+
+        def deliver(item: list[Delta] | Exception) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(out.put_nowait, item)
+
+        room = self.window - len(prompt_ids)
+        request = Request(list(prompt_ids), sampling, n, session, min(sampling.max_tokens, room), deliver)
+        self._inbox.put(request)
+        finished = 0
+        try:
+            while finished < n:
+                item = await out.get()
+                if isinstance(item, Exception):
+                    raise item
+                for delta in item:
+                    yield delta
+                    finished += delta.finish_reason is not None
+        finally:
+            request.cancelled = True
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        if not self._closed:
+            self._closed = True
+            self._inbox.put(None)
+            await asyncio.to_thread(self._worker.join)
+
+    def _work(self) -> None:
+        running: list[Request] = []
+        while True:
+            try:
+                arrived = self._inbox.get(block=not running)
+            except queue.Empty:
+                pass
+            else:
+                if arrived is None:
+                    for request in running:
+                        request.deliver(EngineError("the engine was closed in mid-reply"))
+                    return
+                running.append(arrived)
+                continue
+            running = [request for request in running if self._advance(request)]
+
+    def _advance(self, request: Request) -> bool:
+        """One step of one request; whether it goes on."""
+        try:
+            return self._sequencer.step(request)
+        except Exception as error:
+            # The worker must outlive any request: the failure belongs to the one that caused it.
+            self._sequencer.drop(request)
+            request.deliver(EngineError(f"the model failed: {type(error).__name__}: {error}"))
+            return False
+
+
+def _as_ids(value: Any) -> frozenset[int]:
+    """A generation config's end-of-sequence setting: nothing, one id or several."""
+    if value is None:
+        return frozenset()
+    return frozenset([value]) if isinstance(value, int) else frozenset(value)

@@ -1,0 +1,51 @@
+"""Settings of this person or machine: environment over config file over defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_config_path, user_data_path
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+EngineName = Literal["auto", "transformers"]
+
+
+class Settings(BaseSettings):
+    """Each setting is also the environment variable `ASSISTANT_<NAME>` and a key of config.toml."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSISTANT_", extra="forbid", frozen=True)
+
+    db: str | None = None
+    model: str | None = None
+    engine: EngineName = "auto"
+    persona: str = "professor"
+    personas_dir: Path | None = None
+    models_dir: Path = user_data_path("steadfast") / "models"
+    threads: int | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_path())
+
+
+def config_path() -> Path:
+    """Where config.toml is read from; the file need not exist."""
+    return user_config_path("steadfast") / "config.toml"
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises pydantic.ValidationError naming what is wrong."""
+    return Settings()

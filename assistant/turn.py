@@ -1,0 +1,215 @@
+"""One running turn: generation as a task of its own, its events, its stop.
+
+The task belongs to the turn, not to whoever reads its events: a client that leaves and comes back finds the
+reply still running, and any number of clients may read the same events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import cast
+
+from assistant.engines.protocol import Engine
+from assistant.errors import AssistantError
+from assistant.events import Blocked, Event, Failed, Finished, Judged, Notice, Started, Status, Text
+from assistant.sampling import Sampling
+from assistant.store.store import Store
+from assistant.window import Fitted
+from guardrails.gate import Gate, Withheld
+from guardrails.judge import Verdict
+
+# How often a growing reply is written to the store: what a killed process may lose.
+SAVE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Usage:
+    """Counts while the reply grows; times from a monotonic clock, in seconds."""
+
+    started: float
+    first_text: float | None = None
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    finish_reason: str | None = None
+
+
+class Turn:
+    """A reply being made. Created by `Assistant`, running from the moment it exists."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        gate: Gate,
+        fitted: Fitted | AssistantError,
+        sampling: Sampling,
+        *,
+        conversation_id: int,
+        user_message_id: int,
+        reply_id: int,
+        notices: tuple[Notice, ...] = (),
+    ) -> None:
+        self.conversation_id = conversation_id
+        self.user_message_id = user_message_id
+        self.reply_id = reply_id
+        self._store = store
+        self._engine = engine
+        self._gate = gate
+        self._sampling = sampling
+        self._reply = ""
+        self._log: list[Event] = []
+        self._grown = asyncio.Event()
+        self._usage = _Usage(started=time.monotonic())
+        self._prompt_tokens = 0
+        # What the turn ends as when it is cancelled; stop() says otherwise.
+        self._end: Status = "interrupted"
+        self._pump: asyncio.Task[Status] | None = None
+        if isinstance(fitted, Fitted):
+            self._prompt_tokens = len(fitted.rendered.ids)
+            self._log = [self._started(), *notices]
+            self._pump = asyncio.create_task(self._generate(fitted))
+            self._task = asyncio.create_task(self._see_through(self._pump))
+        else:
+            self._task = asyncio.create_task(self._finish("failed", str(fitted)))
+
+    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """Every event of the turn from number `after` on, those of the past at once, until the turn ends."""
+        while True:
+            while after < len(self._log):
+                yield self._log[after]
+                after += 1
+            if self._log and isinstance(self._log[-1], Finished | Failed):
+                return
+            self._grown.clear()
+            await self._grown.wait()
+
+    def stop(self, end: Status = "stopped") -> None:
+        """End the reply here; what came is kept. Does nothing once the turn has ended."""
+        if self._pump is not None and not self._pump.done():
+            self._end = end
+            self._pump.cancel()
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Call `callback` once the turn has ended and is stored."""
+        self._task.add_done_callback(lambda _: callback())
+
+    async def wait(self) -> Finished | Failed:
+        """The turn's last event."""
+        await asyncio.shield(self._task)
+        return cast(Finished | Failed, self._log[-1])
+
+    def _started(self) -> Started:
+        return Started(
+            self.conversation_id,
+            self.user_message_id,
+            self.reply_id,
+            self._engine.model,
+            self._prompt_tokens,
+            self._engine.window,
+        )
+
+    async def _see_through(self, pump: asyncio.Task[Status]) -> None:
+        saver = asyncio.create_task(self._save_regularly())
+        error = None
+        try:
+            status = await pump
+        except asyncio.CancelledError:
+            # stop() cancelled the pump, or the event loop is going down: either way, keep what came.
+            pump.cancel()
+            status = self._end
+        except AssistantError as failure:
+            status, error = "failed", str(failure)
+        except Exception as failure:  # a bug must not leave a turn that never ends
+            status, error = "failed", f"{type(failure).__name__}: {failure}"
+        saver.cancel()
+        with suppress(asyncio.CancelledError):
+            await saver
+        await self._finish(status, error)
+
+    async def _generate(self, fitted: Fitted) -> Status:
+        """Feed the engine's text through the gate; the status the reply ends with."""
+        released = self._gate.release(fitted.messages, self._raw_text(fitted.rendered.ids))
+        async with aclosing(released) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Verdict):
+                    self._emit(Judged(piece.judge, piece.score, piece.passed))
+                elif isinstance(piece, Withheld):
+                    self._reply = piece.refusal
+                    self._usage.finish_reason = "content_filter"
+                    self._emit(Blocked(piece.refusal, piece.reason))
+                    return "blocked"
+                elif piece:
+                    self._usage.first_text = self._usage.first_text or time.monotonic()
+                    self._reply += piece
+                    self._emit(Text(piece))
+        return "complete"
+
+    async def _raw_text(self, prompt_ids: list[int]) -> AsyncGenerator[str, None]:
+        deltas = self._engine.generate(prompt_ids, self._sampling, session=str(self.conversation_id))
+        async with aclosing(deltas) as stream:
+            async for delta in stream:
+                self._usage.completion_tokens += len(delta.token_ids)
+                self._usage.cached_tokens += delta.cached_tokens
+                self._usage.finish_reason = delta.finish_reason or self._usage.finish_reason
+                yield delta.text
+
+    async def _save_regularly(self) -> None:
+        """Write the reply as it grows. It also shows other processes that this turn's owner is alive."""
+        failed = False
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            try:
+                await asyncio.to_thread(self._store.grow_reply, self.reply_id, self._reply)
+                failed = False
+            except AssistantError as error:
+                if not failed:
+                    self._emit(Notice("storage", f"the reply is not being saved: {error}"))
+                failed = True
+
+    async def _finish(self, status: Status, error: str | None) -> None:
+        usage = self._usage
+        now = time.monotonic()
+        ttft = None if usage.first_text is None else round((usage.first_text - usage.started) * 1000)
+        duration = round((now - usage.started) * 1000)
+        try:
+            await asyncio.to_thread(
+                self._store.finish_reply,
+                self.reply_id,
+                self._reply,
+                status=status,
+                finish_reason=usage.finish_reason,
+                error=error,
+                completion_tokens=usage.completion_tokens,
+                cached_tokens=usage.cached_tokens,
+                ttft_ms=ttft,
+                duration_ms=duration,
+            )
+        except AssistantError as failure:
+            error = (
+                f"{error}; and the reply could not be saved: {failure}"
+                if error
+                else (f"the reply could not be saved: {failure}")
+            )
+        if error is not None:
+            self._emit(Failed(self.reply_id, error))
+            return
+        self._emit(
+            Finished(
+                self.reply_id,
+                status,
+                usage.finish_reason,
+                self._prompt_tokens,
+                usage.completion_tokens,
+                usage.cached_tokens,
+                ttft,
+                duration,
+            )
+        )
+
+    def _emit(self, event: Event) -> None:
+        self._log.append(event)
+        self._grown.set()
