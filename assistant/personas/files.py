@@ -23,6 +23,7 @@ from assistant.sampling import Sampling
 SUFFIXES = (".toml", ".yaml", ".yml")
 # A Character Card with a large lore book is kept whole, so this is far above a hand-written persona.
 MAX_BYTES = 4_000_000
+MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,7 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(limit + 1)
     except OSError as error:
-        raise _broken(
-            path, f"cannot be read ({error.strerror or error}); check its path and rights"
-        ) from None
+        raise _broken(path, f"cannot be read ({error.strerror or error}); check its path and rights") from None
     if len(data) > limit:
         raise _broken(path, f"is larger than {limit // 1000} kB; a persona is a few kB of text")
     return data
@@ -160,15 +159,13 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(
-                problem="an alias (*name) is not allowed; write it out", problem_mark=mark
-            )
+            raise yaml.MarkedYAMLError(problem="an alias (*name) is not allowed; write it out", problem_mark=mark)
         return super().compose_node(parent, index)
 
 
 def _parse_yaml(path: Path, text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506, a SafeLoader
+        return yaml.load(text, Loader=_PlainLoader)  # A SafeLoader.
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -182,13 +179,20 @@ def _parse_yaml(path: Path, text: str) -> Any:
 def _extensions(path: Path, value: Any) -> dict[str, Any]:
     """Foreign data as JSON values. TOML has no null, so `to_toml` writes them as one JSON string."""
     try:
-        plain = json.loads(
-            value if isinstance(value, str) else json.dumps(value, default=str, allow_nan=False)
-        )
+        plain = json.loads(value) if isinstance(value, str) else value
+        text = json.dumps(plain, default=str, ensure_ascii=False, allow_nan=False)
+        text.encode()
+        plain = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise PersonaFileError([Problem(path, "extensions", f"is not JSON data: {error}")]) from None
     if not isinstance(plain, dict):
         raise PersonaFileError([Problem(path, "extensions", "must be a table or a JSON object in quotes")])
+    level: list[Any] = [plain]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in (parent.values() if isinstance(parent, dict) else parent)]
+        level = [child for child in level if isinstance(child, (dict, list))]
+    if level:
+        raise PersonaFileError([Problem(path, "extensions", f"is nested more than {MAX_DEPTH} levels deep")])
     return plain
 
 
@@ -281,8 +285,4 @@ def _kind(value: Any) -> str:
         dict: "a table",
         list: "a list",
     }
-    return (
-        "nothing"
-        if value is None
-        else f"{names.get(type(value), 'a ' + type(value).__name__)} ({value!r:.60})"
-    )
+    return "nothing" if value is None else f"{names.get(type(value), 'a ' + type(value).__name__)} ({value!r:.60})"

@@ -56,9 +56,7 @@ class PersonaLibrary:
                 raise UnknownPersonaError(f"persona {name!r} cannot be used: {problem}")
         near = difflib.get_close_matches(name, self._personas, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UnknownPersonaError(
-            f"there is no persona {name!r}; {hint}list them with: assistant persona list"
-        )
+        raise UnknownPersonaError(f"there is no persona {name!r}; {hint}list them with: assistant persona list")
 
     def all(self) -> list[Persona]:
         """Every usable persona, by name."""
@@ -79,7 +77,7 @@ class PersonaLibrary:
     def add(self, path: Path, *, replace: bool = False) -> Persona:
         """Check a TOML, YAML or Character Card (JSON, PNG) file and copy it into the user's folder.
 
-        Raises PersonaFileError or CardError when the file is not usable, PersonaExistsError when a persona
+        Raises PersonaFileError when the file is not usable, PersonaExistsError when a persona
         has its name and `replace` is off.
         """
         suffix = path.suffix.lower()
@@ -91,9 +89,7 @@ class PersonaLibrary:
             persona = read_card(path)
             data, suffix = to_toml(persona).encode(), ".toml"
         else:
-            message = (
-                "is of an unknown kind; give a .toml or .yaml persona, or a .json or .png character card"
-            )
+            message = "is of an unknown kind; give a .toml or .yaml persona, or a .json or .png character card"
             raise PersonaFileError([Problem(path, "", message)])
         if not replace:
             self._refuse_existing(persona.name)
@@ -106,8 +102,8 @@ class PersonaLibrary:
         Comments in a TOML file stay. Raises PersonaFileError when the persona or the folder does not allow
         it.
         """
-        validate(self._target(persona.name, ".toml"), persona.model_dump())
-        return self._put(persona.name, ".toml", persona)
+        checked = validate(self._target(persona.name, ".toml"), persona.model_dump())
+        return self._put(persona.name, ".toml", checked)
 
     def _refuse_existing(self, name: str) -> None:
         self._refresh()
@@ -116,9 +112,7 @@ class PersonaLibrary:
         path = self._paths[name]
         if path.parent == SHIPPED_DIR:
             raise PersonaExistsError(f"{name!r} is a shipped persona; add --replace to put yours before it")
-        raise PersonaExistsError(
-            f"{name!r} exists in {path}; add --replace to replace it, or change its name"
-        )
+        raise PersonaExistsError(f"{name!r} exists in {path}; add --replace to replace it, or change its name")
 
     def _target(self, name: str, suffix: str) -> Path:
         """Where a persona belongs: over its own file if the kind is the same, else a file of its name."""
@@ -129,9 +123,7 @@ class PersonaLibrary:
         path = self.user_dir / f"{name}{suffix}"
         owner = next((other for other, file in self._paths.items() if file == path), None)
         if owner is not None and owner != name:
-            raise PersonaExistsError(
-                f"{path} holds the persona {owner!r}; rename that file to {owner}{suffix}"
-            )
+            raise PersonaExistsError(f"{path} holds the persona {owner!r}; rename that file to {owner}{suffix}")
         return path
 
     def _put(self, name: str, suffix: str, content: bytes | Persona) -> Path:

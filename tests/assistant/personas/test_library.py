@@ -217,7 +217,5 @@ def test_loading_is_quick_and_does_not_import_torch(library: PersonaLibrary) -> 
     assert first < 0.06 * 5  # room for a busy machine; 5 ms when measured
     code = "import sys; from assistant.personas.library import PersonaLibrary; PersonaLibrary().all()"
     heavy = "print([name for name in ('torch', 'transformers', 'sqlalchemy') if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}; {heavy}"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", f"{code}; {heavy}"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
