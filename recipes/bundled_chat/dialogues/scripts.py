@@ -1,0 +1,115 @@
+"""Scripts: which acts follow each other in one dialogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from guardrails.messages import Message
+from recipes.bundled_chat.dialogues import acts, arithmetic, topics
+from recipes.bundled_chat.dialogues.speakers import Speaker
+from recipes.bundled_chat.dialogues.topics import FOLLOW_UPS, FOLLOW_WEIGHTS, Library, Topic
+from recipes.bundled_chat.dialogues.turns import Turn
+
+# Stays under the window of 2048 tokens even where capitals and JSON make tokens short.
+CHARACTERS = 6200
+FIRST = {"greeting": 30, "topic": 34, "identity": 8, "tell": 6, "sum": 4, "beyond": 4, "harm": 5, "talk": 4, "mood": 3,
+         "attack": 2, "hobby": 3, "opinion": 1}  # fmt: skip
+NEXT = {"topic": 26, "identity": 8, "hobby": 9, "talk": 9, "sum": 6, "tell": 4, "recall": 4, "beyond": 7, "harm": 6,
+        "attack": 5, "mood": 3, "purpose": 3, "origin": 3, "joke": 2, "thanks": 4, "gibberish": 2, "opinion": 3,
+        "compare": 3}  # fmt: skip
+FOLLOW = 0.5
+
+
+@dataclass
+class Script:
+    """One dialogue in the making."""
+
+    speaker: Speaker
+    library: Library
+    harmful: Sequence[str]
+    rng: Random
+    topic: Topic | None = None
+    used: set[str] = field(default_factory=set)
+    told: dict[str, str] = field(default_factory=dict)
+    follows: int = 0
+
+    def turn(self, position: int, count: int) -> Turn:
+        """The next exchange, the `position`-th of `count`."""
+        if position == count - 1 and count > 2 and self.rng.random() < 0.35:
+            return self.act(self.rng.choice(("goodbye", "thanks", "goodbye")))
+        if self.topic and self.follows < 4 and self.rng.random() < FOLLOW:
+            self.follows += 1
+            about = self.rng.choices(FOLLOW_UPS, FOLLOW_WEIGHTS)[0]
+            return topics.ask(self.topic, about, self.rng, self.used, follow=True)
+        # A reply's content must be right for what was said just before: no "it" after another act.
+        self.topic = None
+        weights = NEXT if position else FIRST
+        kind = self.rng.choices(list(weights), list(weights.values()))[0]
+        if kind == "recall" and not self.told and self.rng.random() < 0.7:
+            kind = "tell"
+        return self.act(kind)
+
+    def act(self, kind: str) -> Turn:
+        rng = self.rng
+        match kind:
+            case "topic":
+                self.topic, self.follows = rng.choice(self.library.topics), 0
+                about = "what" if rng.random() < 0.6 else rng.choices(FOLLOW_UPS, FOLLOW_WEIGHTS)[0]
+                return topics.ask(self.topic, about, rng, self.used, follow=False)
+            case "compare" if self.library.comparisons:
+                return topics.compare(self.library, rng)
+            case "talk" | "compare":
+                return acts.small_talk(rng.choice(self.library.topics).name, rng)
+            case "sum":
+                return arithmetic.sum_turn(rng)
+            case "beyond":
+                return arithmetic.big_sum(rng) if rng.random() < 0.08 else acts.beyond(rng)
+            case "harm":
+                return acts.harm(rng, self.harmful)
+            case "tell":
+                return acts.tell(rng, self.told)
+            case "recall":
+                return acts.recall(rng, self.told)
+            case "opinion":
+                return acts.opinion(rng)
+        return acts.voiced(kind, self.speaker, rng)
+
+
+def turns(rng: Random) -> int:
+    """How many exchanges a dialogue has."""
+    low, high = rng.choices(((1, 3), (4, 8), (10, 25)), (50, 35, 15))[0]
+    return rng.randint(low, high)
+
+
+def write(speaker: Speaker, library: Library, harmful: Sequence[str], rng: Random) -> list[Message]:
+    """A whole chat with `speaker`, cut before it grows past the model's window."""
+    script = Script(speaker, library, harmful, rng)
+    count = turns(rng)
+    exchanges: list[tuple[str, str]] = []
+    # Capitals take about twice the tokens.
+    room = CHARACTERS // 2 if any(rule.kind == "upper" for rule in speaker.constraints) else CHARACTERS
+    for position in range(count):
+        turn = script.turn(position, count)
+        reply = speaker.say(turn, rng)
+        room -= len(turn.user) + len(reply) + 12
+        if room < 0 and exchanges:
+            break
+        exchanges.append((turn.user, reply))
+    return _messages(speaker, exchanges, rng)
+
+
+def _messages(speaker: Speaker, exchanges: list[tuple[str, str]], rng: Random) -> list[Message]:
+    if speaker.reminder:
+        user, reply = exchanges[-1]
+        exchanges[-1] = (f"{user}\n\n({speaker.reminder})", reply)
+    chat = [Message("system", speaker.system)] if speaker.system else []
+    if speaker.system and rng.random() < 0.04:
+        # Some tools have no place for a system message and put it before the first question.
+        user, reply = exchanges[0]
+        exchanges[0] = (f"{speaker.system}\n\n{user}", reply)
+        chat = []
+    for user, reply in exchanges:
+        chat += [Message("user", user), Message("assistant", reply)]
+    return chat

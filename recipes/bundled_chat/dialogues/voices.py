@@ -1,0 +1,97 @@
+"""Voices: how a persona opens, says and closes an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from random import Random
+
+from pydantic import BaseModel, ConfigDict
+
+from recipes.bundled_chat.dialogues.rules import RULES
+from recipes.bundled_chat.dialogues.turns import HERE, Turn, capital, fill, sentences, table
+
+DRAFTS = 300
+LINE = 44
+
+
+class Voice(BaseModel):
+    """A voice file. `replies` are whole replies by kind; `openers` and `closers` surround given content."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str = ""
+    name: str
+    role: str
+    hobby: str
+    rules: tuple[str, ...] = ()
+    # Words of the content that this voice says differently.
+    words: dict[str, str] = {}
+    verse: bool = False
+    # The most sentences of content; 0 is no limit.
+    sentences: int = 0
+    openers: dict[str, tuple[str, ...]]
+    closers: dict[str, tuple[str, ...]]
+    replies: dict[str, tuple[str, ...]]
+
+    def say(self, turn: Turn, rng: Random, values: Mapping[str, str], bare: bool = False) -> str:
+        """A reply to `turn` that obeys this voice's rule. `bare` leaves out openers and closers."""
+        known = {**values, "topic": turn.topic} if turn.topic else dict(values)
+        for _ in range(DRAFTS):
+            text = self._draft(turn, rng, known, bare)
+            if "{" not in text and RULES[self.key](text):
+                return text
+        raise ValueError(f"voice {self.key} has no reply for {turn}")
+
+    def _draft(self, turn: Turn, rng: Random, values: Mapping[str, str], bare: bool) -> str:
+        if not turn.content:
+            return capital(fill(rng.choice(self.replies[turn.kind]), values))
+        parts = [self._content(turn.content)]
+        if not bare:
+            if rng.random() < 0.6:
+                parts.insert(0, rng.choice(self.openers[turn.kind]))
+            if rng.random() < 0.5:
+                parts.append(rng.choice(self.closers[turn.kind]))
+        return ("\n" if self.verse else " ").join(capital(fill(part, values)) for part in parts)
+
+    def _content(self, text: str) -> str:
+        if self.sentences:
+            text = " ".join(sentences(text.replace("!", "."))[: self.sentences])
+        for word, said in self.words.items():
+            text = re.sub(rf"\b{word}\b", said, text)
+            text = re.sub(rf"\b{capital(word)}\b", capital(said), text)
+        return lines(text) if self.verse else text
+
+
+def lines(text: str) -> str:
+    """`text` broken into verse lines, at commas and sentence ends where they come near enough."""
+    broken: list[str] = []
+    for sentence in sentences(text):
+        words = sentence.split()
+        count = -(-len(sentence) // LINE)
+        target = len(sentence) / count
+        line: list[str] = []
+        for word in words:
+            line.append(word)
+            length = len(" ".join(line))
+            if length >= target - 3 or (length >= target * 0.6 and word[-1] in ",;:"):
+                broken.append(capital(" ".join(line)))
+                line = []
+        if line and broken and len(line) < 3 and len(broken[-1]) < LINE + 4:
+            broken[-1] += " " + " ".join(line)
+        elif line:
+            broken.append(capital(" ".join(line)))
+    return "\n".join(broken)
+
+
+@cache
+def voice(key: str) -> Voice:
+    return Voice.model_validate({**table(f"voices/{key}"), "key": key})
+
+
+@cache
+def shipped() -> tuple[str, ...]:
+    """Keys of the voices that are shipped personas."""
+    keys = sorted(path.stem for path in (HERE / "voices").glob("*.toml"))
+    return tuple(key for key in keys if key not in ("neutral", "assistant"))
