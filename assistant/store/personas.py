@@ -1,0 +1,71 @@
+"""Personas, kept by version so that editing one never rewrites what was said under it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
+
+from assistant.personas.persona import Persona
+from assistant.store.access import Access
+from assistant.store.clock import now
+from assistant.store.errors import NotFoundError
+from assistant.store.records import PersonaVersion
+from assistant.store.schema import PersonaVersionRow as Table
+
+_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (Table.id, Table.name, Table.version, Table.spec, Table.created_at)
+
+
+def _version(row: Row[*tuple[Any, ...]]) -> PersonaVersion:
+    return PersonaVersion(row.id, row.name, row.version, Persona.model_validate(row.spec), row.created_at)
+
+
+class Personas(Access):
+    def save_persona(self, persona: Persona) -> PersonaVersion:
+        """Stores `persona` as its name's next version, or returns the version that already has this content."""
+        try:
+            return self._save(persona)
+        except _RaceError:
+            return self._save(persona)
+
+    def _save(self, persona: Persona) -> PersonaVersion:
+        digest = persona.digest()
+        with self._write() as connection:
+            known = select(*_COLUMNS).where(Table.name == persona.name, Table.digest == digest)
+            row = connection.execute(known).one_or_none()
+            if row is None:
+                newest = select(func.coalesce(func.max(Table.version), 0)).where(Table.name == persona.name)
+                try:
+                    connection.execute(
+                        insert(Table).values(
+                            name=persona.name,
+                            version=connection.scalars(newest).one() + 1,
+                            digest=digest,
+                            spec=persona.model_dump(mode="json"),
+                            created_at=now(),
+                        )
+                    )
+                except IntegrityError as error:  # a server, where another process saved between the two statements
+                    raise _RaceError from error
+                row = connection.execute(known).one()
+            return _version(row)
+
+    def persona_version(self, id: int) -> PersonaVersion:
+        """Raises NotFoundError where there is none."""
+        with self._read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(Table.id == id)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"There is no persona version {id}: `assistant personas list` shows what there is.")
+        return _version(row)
+
+    def persona_versions(self, name: str) -> list[PersonaVersion]:
+        """Every stored version of the persona called `name`, oldest first; empty where it was never used."""
+        with self._read() as connection:
+            rows = connection.execute(select(*_COLUMNS).where(Table.name == name).order_by(Table.version)).all()
+        return [_version(row) for row in rows]
+
+
+class _RaceError(Exception):
+    """Another process stored a version of the same name first."""

@@ -1,0 +1,179 @@
+"""What the store returns: plain values that outlive the transaction they were read in. Times are UTC milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from assistant.events import Status
+from assistant.personas.persona import Persistence, Persona
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaVersion:
+    """A persona as it was when it was saved; `version` counts from 1 within its name."""
+
+    id: int
+    name: str
+    version: int
+    persona: Persona
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`persistence` is None where the persona's own setting holds; `deleted_at` is set while it is in the trash.
+    `messages` counts all branches."""
+
+    id: int
+    title: str
+    persona_version_id: int
+    active_leaf_id: int | None
+    model: str
+    engine: str
+    persistence: Persistence | None
+    pinned: bool
+    archived: bool
+    messages: int
+    deleted_at: int | None
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """One line of a list. `persona` is the persona's name; `updated_at` is when something was last said."""
+
+    id: int
+    title: str
+    persona: str
+    model: str
+    pinned: bool
+    archived: bool
+    messages: int
+    deleted_at: int | None
+    created_at: int
+    updated_at: int
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """`dropped_turns` is how many older turns were not sent with the request that made this reply."""
+
+    id: int
+    conversation_id: int
+    parent_id: int | None
+    role: Role
+    content: str
+    status: Status
+    finish_reason: str | None
+    error: str | None
+    model: str
+    params: dict[str, Any]
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    ttft_ms: int | None
+    duration_ms: int | None
+    persona_version_id: int | None
+    dropped_turns: int
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to import.
+
+    The parent is either `after`, the position of an earlier message in the same list, or `parent_id`, a stored
+    message; with neither it is a root. `created_at` None means now.
+    """
+
+    role: Role
+    content: str
+    after: int | None = None
+    parent_id: int | None = None
+    status: Status = "complete"
+    created_at: int | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    model: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    persona_version_id: int | None = None
+    dropped_turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """`snippet` is one line of plain text; `matches` are the (start, end) offsets in it of the words that were found,
+    for a client to highlight."""
+
+    message_id: int
+    conversation_id: int
+    title: str
+    role: Role
+    snippet: str
+    created_at: int
+    matches: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judge's score and decision on a message; `score` is None where the judge gave none."""
+
+    id: int
+    message_id: int
+    stage: str
+    judge: str
+    judge_version: str
+    score: float | None
+    threshold: float | None
+    decision: str
+    reason: str
+    policy_hash: str
+    latency_ms: float
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A person's rating of a message: -1 or 1."""
+
+    id: int
+    message_id: int
+    rating: int
+    comment: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStats:
+    """Sums over all branches of a conversation. `turns` are user messages; `ttft_ms` is a mean."""
+
+    turns: int
+    messages: int
+    replies: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    duration_ms: int
+    ttft_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much a store holds. `conversations` leaves out the `trashed`."""
+
+    conversations: int
+    archived: int
+    trashed: int
+    messages: int
+    personas: int

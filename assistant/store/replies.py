@@ -1,0 +1,127 @@
+"""Replies while they are written: stored from their first moment, and owned by the process that writes them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlalchemy import and_, or_, select, update
+
+from assistant.store.access import Access
+from assistant.store.clock import now
+from assistant.store.errors import StorageError
+from assistant.store.messages import COLUMNS, append, unknown_message
+from assistant.store.owner import is_alive, this_process
+from assistant.store.records import StoredMessage
+from assistant.store.schema import ConversationRow
+from assistant.store.schema import MessageRow as Table
+from assistant.text import clean_text
+
+# How a reply can end.
+End = Literal["complete", "stopped", "interrupted", "blocked", "failed"]
+
+# A finished reply has no owner; one that was only taken for dead still has, and its writer may come back.
+_UNFINISHED = or_(Table.status == "streaming", and_(Table.status == "interrupted", Table.owner.is_not(None)))
+
+
+class Replies(Access):
+    def start_reply(
+        self,
+        conversation_id: int,
+        parent_id: int,
+        *,
+        model: str,
+        params: dict[str, Any],
+        persona_version_id: int,
+        prompt_tokens: int = 0,
+        dropped_turns: int = 0,
+    ) -> StoredMessage:
+        """An empty reply with status "streaming", the conversation's new active leaf.
+
+        Renew it with `grow_reply` about once a second and end it with `finish_reply`. Raises NotFoundError.
+        """
+        with self._write() as connection:
+            return append(
+                connection,
+                conversation_id,
+                parent_id,
+                role="assistant",
+                content="",
+                status="streaming",
+                model=clean_text(model),
+                params=params,
+                persona_version_id=persona_version_id,
+                prompt_tokens=prompt_tokens,
+                dropped_turns=dropped_turns,
+                owner=this_process(),
+            )
+
+    def grow_reply(self, id: int, content: str) -> None:
+        """Replaces the reply's text by `content`, all of it so far, and shows that its writer lives.
+
+        Raises StorageError where the reply is finished, NotFoundError where it is gone.
+        """
+        self._update(id, status="streaming", content=clean_text(content), updated_at=now())
+
+    def finish_reply(
+        self,
+        id: int,
+        content: str,
+        *,
+        status: End,
+        finish_reason: str | None = None,
+        error: str | None = None,
+        completion_tokens: int = 0,
+        cached_tokens: int = 0,
+        ttft_ms: int | None = None,
+        duration_ms: int = 0,
+    ) -> StoredMessage:
+        """Ends the reply, once, with its whole text. Raises StorageError where it is finished already."""
+        moment = now()
+        return self._update(
+            id,
+            status=status,
+            content=clean_text(content),
+            finish_reason=finish_reason,
+            error=None if error is None else clean_text(error),
+            completion_tokens=completion_tokens,
+            cached_tokens=cached_tokens,
+            ttft_ms=ttft_ms,
+            duration_ms=duration_ms,
+            owner=None,
+            updated_at=moment,
+        )
+
+    def interrupt_dead(self) -> list[int]:
+        """Marks replies whose writer died as interrupted, their text kept, and returns their ids."""
+        query = select(Table.id, Table.owner, Table.updated_at).where(Table.status == "streaming")
+        with self._read() as connection:
+            streaming = connection.execute(query).all()
+        dead = [row for row in streaming if not is_alive(row.owner, row.updated_at)]
+        if not dead:
+            return []
+        marked: list[int] = []
+        with self._write() as connection:
+            for row in dead:
+                # Unless it was renewed since it was looked at.
+                same = (Table.id == row.id, Table.status == "streaming", Table.updated_at == row.updated_at)
+                if connection.execute(update(Table).where(*same).values(status="interrupted")).rowcount:
+                    marked.append(row.id)
+        return marked
+
+    def _update(self, id: int, **values: Any) -> StoredMessage:
+        with self._write() as connection:
+            row = connection.execute(
+                update(Table).where(Table.id == id, _UNFINISHED).values(**values).returning(*COLUMNS)
+            ).one_or_none()
+            if row is None:
+                status = connection.scalars(select(Table.status).where(Table.id == id)).one_or_none()
+                if status is None:
+                    raise unknown_message(id)
+                raise StorageError(f"Reply {id} is already {status} and cannot be changed: start a new one.")
+            if row.status != "streaming":
+                connection.execute(
+                    update(ConversationRow)
+                    .where(ConversationRow.id == row.conversation_id)
+                    .values(updated_at=row.updated_at)
+                )
+            return StoredMessage(*row)

@@ -1,0 +1,107 @@
+"""What judges and people said about messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from assistant.store.access import Access
+from assistant.store.clock import now
+from assistant.store.errors import StorageError
+from assistant.store.messages import unknown_message
+from assistant.store.records import Feedback, Verdict
+from assistant.store.schema import FeedbackRow, MessageRow, VerdictRow
+from assistant.text import clean_text
+
+_VERDICT: tuple[InstrumentedAttribute[Any], ...] = (
+    VerdictRow.id,
+    VerdictRow.message_id,
+    VerdictRow.stage,
+    VerdictRow.judge,
+    VerdictRow.judge_version,
+    VerdictRow.score,
+    VerdictRow.threshold,
+    VerdictRow.decision,
+    VerdictRow.reason,
+    VerdictRow.policy_hash,
+    VerdictRow.latency_ms,
+    VerdictRow.created_at,
+)
+_FEEDBACK: tuple[InstrumentedAttribute[Any], ...] = (
+    FeedbackRow.id,
+    FeedbackRow.message_id,
+    FeedbackRow.rating,
+    FeedbackRow.comment,
+    FeedbackRow.created_at,
+)
+
+
+class Reviews(Access):
+    def add_verdict(
+        self,
+        message_id: int,
+        *,
+        stage: str,
+        judge: str,
+        judge_version: str,
+        decision: str,
+        score: float | None = None,
+        threshold: float | None = None,
+        reason: str = "",
+        policy_hash: str = "",
+        latency_ms: float = 0.0,
+    ) -> Verdict:
+        """Adds to the message's verdicts; `latency_ms` in milliseconds. Raises NotFoundError."""
+        with self._write() as connection:
+            _require(connection, message_id)
+            row = connection.execute(
+                insert(VerdictRow)
+                .values(
+                    message_id=message_id,
+                    stage=stage,
+                    judge=judge,
+                    judge_version=judge_version,
+                    # NaN compares with nothing and SQLite has none.
+                    score=None if score is None or score != score else score,
+                    threshold=threshold,
+                    decision=decision,
+                    reason=clean_text(reason),
+                    policy_hash=policy_hash,
+                    latency_ms=latency_ms,
+                    created_at=now(),
+                )
+                .returning(*_VERDICT)
+            ).one()
+        return Verdict(*row)
+
+    def verdicts(self, message_id: int) -> list[Verdict]:
+        """In the order they were reached."""
+        query = select(*_VERDICT).where(VerdictRow.message_id == message_id).order_by(VerdictRow.id)
+        with self._read() as connection:
+            return [Verdict(*row) for row in connection.execute(query)]
+
+    def add_feedback(self, message_id: int, rating: int, comment: str = "") -> Feedback:
+        """`rating` is 1 for good, -1 for bad. Earlier feedback stays. Raises StorageError, NotFoundError."""
+        if rating not in (-1, 1):
+            raise StorageError(f"A rating is 1 for good or -1 for bad, not {rating}.")
+        with self._write() as connection:
+            _require(connection, message_id)
+            row = connection.execute(
+                insert(FeedbackRow)
+                .values(message_id=message_id, rating=rating, comment=clean_text(comment), created_at=now())
+                .returning(*_FEEDBACK)
+            ).one()
+        return Feedback(*row)
+
+    def feedback(self, message_id: int) -> list[Feedback]:
+        """In the order it was given: the last one is what the person thinks now."""
+        query = select(*_FEEDBACK).where(FeedbackRow.message_id == message_id).order_by(FeedbackRow.id)
+        with self._read() as connection:
+            return [Feedback(*row) for row in connection.execute(query)]
+
+
+def _require(connection: Connection, message_id: int) -> None:
+    if connection.scalars(select(MessageRow.id).where(MessageRow.id == message_id)).one_or_none() is None:
+        raise unknown_message(message_id)
