@@ -1,0 +1,67 @@
+"""The `assistant` command. Each command is a file of this package and imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from assistant.cli import ask, chat, conversations, db, doctor, models, personas
+from assistant.cli.errors import ErrorsInOneLine
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from assistant import __version__
+
+        typer.echo(f"steadfast {__version__}")
+        raise typer.Exit()
+
+
+app = typer.Typer(
+    cls=ErrorsInOneLine,
+    no_args_is_help=True,
+    # Plain help: rich alone would take half of what `--help` may cost.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Chat with assistants that stay in character.
+
+    \b
+    Examples:
+      assistant chat --persona pirate
+      assistant ask "Why is the sky blue?"
+      assistant conversations list
+    """
+    if debug:
+        os.environ["ASSISTANT_DEBUG"] = "1"
+
+
+app.command("chat")(chat.chat)
+app.command("ask")(ask.ask)
+app.add_typer(conversations.app, name="conversations")
+app.add_typer(personas.app, name="personas")
+app.command("models")(models.models)
+app.add_typer(db.app, name="db")
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """The console entry."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name or message that the terminal's encoding lacks must not end the program.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()

@@ -1,0 +1,44 @@
+"""`assistant chat`."""
+
+from __future__ import annotations
+
+import typer
+
+from assistant.cli import options
+
+
+def chat(
+    persona: options.PersonaName = None,
+    model: options.Model = None,
+    engine: options.EngineName = None,
+    newest: options.Continue = False,
+    conversation: options.ConversationId = None,
+    system: options.System = None,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    max_tokens: options.MaxTokens = None,
+    seed: options.Seed = None,
+    db: options.Database = None,
+) -> None:
+    """Talk with a persona.
+
+    At a terminal: streaming Markdown, /help for the commands, Ctrl-C to stop a reply. With input from a pipe:
+    one message a line, each answered in plain text, until the end of the input.
+
+    \b
+    Examples:
+      assistant chat
+      assistant chat --persona pirate --temperature 0.3
+      assistant chat --system "You answer in one short sentence."
+      assistant chat --continue
+      assistant chat --model ~/models/Qwen2.5-0.5B-Instruct
+      printf 'Hello!\\nWho are you?\\n' | assistant chat --persona chef
+    """
+    from assistant.cli.opening import Wanted, sampling_overrides
+    from assistant.cli.session import run_chat
+
+    wanted = Wanted(persona, system, model, engine, newest, conversation, db)
+    overrides = sampling_overrides(
+        temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed
+    )
+    raise typer.Exit(run_chat(wanted, overrides))

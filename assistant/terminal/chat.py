@@ -1,0 +1,139 @@
+"""A chat at one screen: which conversation, who answers, and the turn that is running."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistant.errors import AssistantError
+from assistant.events import Event, Failed, Finished, Started
+from assistant.personas.library import PersonaLibrary
+from assistant.personas.persona import Persona
+from assistant.sampling import Sampling
+from assistant.service import Assistant
+from assistant.store.records import Conversation, StoredMessage
+from assistant.terminal.safe_text import one_line
+from assistant.terminal.screen import Screen
+from assistant.turn import Turn
+
+# A conversation without a title is called by the beginning of its first message.
+TITLE_WIDTH = 60
+
+
+@dataclass(slots=True)
+class Meter:
+    """What the bottom line shows, kept up to date by the events of turns."""
+
+    turn: int = 1
+    used: int = 0
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.used = event.prompt_tokens
+        elif isinstance(event, Finished):
+            self.used = event.prompt_tokens + event.completion_tokens
+
+
+@dataclass(slots=True)
+class Chat:
+    """State of a chat, and what its commands can do to it.
+
+    `conversation_id` is None until something is said or set: a chat that is opened and left leaves nothing behind.
+    """
+
+    assistant: Assistant
+    library: PersonaLibrary
+    screen: Screen
+    persona: Persona
+    conversation_id: int | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter)
+    leaving: bool = False
+    # Whether the last thing that happened was a Ctrl-C: another one leaves.
+    interrupted: bool = False
+    any_failed: bool = False
+    # What the next input line begins with.
+    prefill: str = ""
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(**{**self.persona.sampling.model_dump(), **self.overrides})
+
+    def conversation(self) -> Conversation:
+        """The conversation, begun now if there was none."""
+        store = self.assistant.store
+        if self.conversation_id is None:
+            version = store.save_persona(self.persona)
+            engine = self.assistant.engine
+            self.conversation_id = store.create_conversation(
+                version.id, model=engine.model, engine=engine.name
+            ).id
+        return store.conversation(self.conversation_id)
+
+    def branch(self) -> list[StoredMessage]:
+        """The messages of the active branch, oldest first."""
+        if self.conversation_id is None:
+            return []
+        leaf = self.assistant.store.conversation(self.conversation_id).active_leaf_id
+        return [] if leaf is None else self.assistant.store.branch(leaf)
+
+    def last(self, role: str) -> StoredMessage:
+        """The newest message of a role on the active branch; raises AssistantError when there is none."""
+        for message in reversed(self.branch()):
+            if message.role == role:
+                return message
+        raise AssistantError("nothing has been said yet")
+
+    def count_turns(self) -> None:
+        """Set the bottom line's turn to the one that the next message begins."""
+        self.meter.turn = 1 + sum(message.role == "user" for message in self.branch())
+
+    def become(self, persona: Persona) -> None:
+        """From now on `persona` answers."""
+        if self.conversation_id is not None:
+            version = self.assistant.store.save_persona(persona)
+            self.assistant.store.set_persona(self.conversation_id, version.id)
+        self.persona = persona
+
+    async def say(self, text: str) -> None:
+        """Send a message and show its reply."""
+        if not text.strip():
+            raise AssistantError("the message is empty: say something first")
+        conversation = self.conversation()
+        if not conversation.title and conversation.active_leaf_id is None:
+            self.assistant.store.set_title(conversation.id, one_line(text, TITLE_WIDTH))
+        await self.follow(self.assistant.send(conversation.id, text, sampling=self.sampling))
+
+    async def follow(self, starting: Awaitable[Turn]) -> None:
+        """Show a turn until it ends. Ctrl-C stops its reply, a second one also leaves the chat."""
+        turn = await starting
+        self.interrupted = False
+
+        def interrupt() -> None:
+            self.leaving = self.leaving or self.interrupted
+            self.interrupted = True
+            turn.stop()
+
+        with on_interrupt(interrupt):
+            ended = await self.screen.reply(turn)
+        if isinstance(ended, Failed):
+            self.any_failed = True
+
+
+@contextmanager
+def on_interrupt(action: Callable[[], None]) -> Iterator[None]:
+    """Do `action` on Ctrl-C instead of raising KeyboardInterrupt."""
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGINT, action)
+    except (ValueError, RuntimeError, NotImplementedError):  # not the main thread, or Windows
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

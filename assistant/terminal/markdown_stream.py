@@ -1,0 +1,109 @@
+"""Markdown that grows on a terminal, without flicker and without losing what scrolls away.
+
+Only the end of the text is redrawn. A block that another follows is printed for good; of a block taller than the
+screen, such as a long listing, the upper lines are.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment, Segments
+
+from assistant.terminal.safe_text import displayable
+
+FRAME_SECONDS = 0.05
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+
+
+class MarkdownStream:
+    """A context in which `feed` shows text as it comes; leaving it prints the rest for good."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._tail = ""
+        # Lines of the tail's rendering that are already printed for good.
+        self._settled = 0
+        self._drawn_at = 0.0
+
+    def __enter__(self) -> MarkdownStream:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.update(Segments([]), refresh=True)
+        self._live.stop()
+        self._settle(self._tail)
+        self._tail = ""
+
+    def feed(self, text: str) -> None:
+        """Add text, drawn at once or with the next frame."""
+        self._tail += displayable(text)
+        now = time.monotonic()
+        if now - self._drawn_at >= FRAME_SECONDS:
+            self._draw()
+            self._drawn_at = now
+
+    def _draw(self) -> None:
+        finished, self._tail = split_blocks(self._tail)
+        if finished:
+            self._settle(finished)
+        lines = self._render(self._tail)
+        room = max(self._console.height - 4, 3)
+        if len(lines) - self._settled > room:
+            until = len(lines) - room // 2
+            self._print(lines[self._settled : until])
+            self._settled = until
+        self._live.update(_segments(lines[self._settled :]), refresh=True)
+
+    def _settle(self, text: str) -> None:
+        """Print what is not yet printed of a text that will grow no more."""
+        if text.strip():
+            self._print(self._render(text)[self._settled :])
+        self._settled = 0
+
+    def _print(self, lines: list[list[Segment]]) -> None:
+        if lines:
+            self._console.print(_segments(lines), end="")
+
+    def _render(self, text: str) -> list[list[Segment]]:
+        if not text.strip():
+            return []
+        return [*self._console.render_lines(Markdown(text, hyperlinks=False), pad=False), []]
+
+
+def split_blocks(text: str) -> tuple[str, str]:
+    """`text` cut before its last block: what can change no more, and what still grows.
+
+    Blocks begin after an empty line, outside code fences, where a line is not indented (an indented one belongs
+    to the list item above it).
+    """
+    fence = ""
+    cut = position = 0
+    after_blank = False
+    for line in text.splitlines(keepends=True):
+        if not fence and after_blank and not line[0].isspace():
+            cut = position
+        found = FENCE.match(line)
+        if found and not fence:
+            fence = found[1]
+        elif found and found[1].startswith(fence) and not line[found.end() :].strip():
+            fence = ""
+        after_blank = not line.strip()
+        position += len(line)
+    return text[:cut], text[cut:]
+
+
+def _segments(lines: list[list[Segment]]) -> Segments:
+    flat: list[Segment] = []
+    for line in lines:
+        flat += [*line, Segment.line()]
+    return Segments(flat)

@@ -1,0 +1,64 @@
+"""A chat on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text as Styled
+
+from assistant.events import Blocked, Event, Failed, Finished, Notice, Started, Text
+from assistant.terminal.markdown_stream import MarkdownStream
+from assistant.terminal.safe_text import displayable
+from assistant.terminal.screen import ending_note
+from assistant.turn import Turn
+
+
+class RichScreen:
+    """Streams replies as Markdown; `watch` sees every event, for the bottom line."""
+
+    def __init__(self, console: Console | None = None, watch: Callable[[Event], None] | None = None) -> None:
+        self.console = console or Console(highlight=False)
+        self._watch = watch
+
+    def note(self, text: str) -> None:
+        self.console.print(Styled(displayable(text), style="dim"))
+
+    def show(self, text: str) -> None:
+        self.console.print(Styled(displayable(text)))
+
+    def error(self, text: str) -> None:
+        self.console.print(Styled(f"error: {displayable(text)}", style="red"))
+
+    def message(self, role: str, text: str) -> None:
+        if role == "assistant":
+            with MarkdownStream(self.console) as stream:
+                stream.feed(text)
+        else:
+            self.console.print(Styled(f"> {displayable(text)}\n", style="bold"))
+
+    async def reply(self, turn: Turn) -> Finished | Failed:
+        reply = ""
+        with MarkdownStream(self.console) as stream:
+            async for event in turn.events():
+                if self._watch:
+                    self._watch(event)
+                match event:
+                    case Text(text=text):
+                        reply += text
+                        stream.feed(text)
+                    case Blocked(text=text):
+                        stream.feed(f"\n\n{text}" if reply else text)
+                    case Notice(text=text):
+                        self.note(text)
+                    case Finished() | Failed():
+                        break
+                    case Started() | _:
+                        pass
+        if isinstance(event, Failed):
+            self.error(event.error)
+            return event
+        assert isinstance(event, Finished)
+        if note := ending_note(event, reply):
+            self.note(note)
+        return event
