@@ -1,0 +1,105 @@
+"""A conversation read from a file, before it is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistant.errors import AssistantError
+from assistant.personas.persona import Persistence, Persona
+from assistant.store.records import NewMessage
+from assistant.store.store import Store
+from assistant.text import clean_text
+
+MAX_MESSAGES = 100_000
+MAX_CHARACTERS = 4_000_000
+_MAX_INSTRUCTION = 20_000
+
+NEUTRAL = Persona(
+    name="imported",
+    title="Imported",
+    description="Conversations that came from elsewhere.",
+    instruction="You are a helpful assistant.",
+)
+
+
+class ItemError(AssistantError):
+    """One conversation of a file cannot be imported; the others can."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """`personas` are the versions it was held under, the present one first; a row's `persona_version_id` is a place
+    in it. `active` is the place of the active leaf in `rows`, `losses` what of the original could not be kept.
+    """
+
+    personas: list[Persona]
+    rows: list[NewMessage]
+    active: int | None
+    title: str = ""
+    model: str = ""
+    engine: str = ""
+    persistence: Persistence | None = None
+    tags: list[str] = field(default_factory=list)
+    pinned: bool = False
+    archived: bool = False
+    losses: list[str] = field(default_factory=list)
+
+
+def store_draft(store: Store, draft: Draft) -> int:
+    """Stores the conversation, whole or not at all, and gives its id. Raises StorageError, ItemError."""
+    if len(draft.rows) > MAX_MESSAGES:
+        raise ItemError(f"has {len(draft.rows)} messages, more than {MAX_MESSAGES}; split it")
+    if any(len(row.content) > MAX_CHARACTERS for row in draft.rows):
+        raise ItemError(f"has a message of more than {MAX_CHARACTERS} characters; shorten it")
+    versions = [store.save_persona(persona).id for persona in draft.personas]
+    rows = [
+        row
+        if row.persona_version_id is None
+        else dataclasses.replace(row, persona_version_id=versions[row.persona_version_id])
+        for row in draft.rows
+    ]
+    conversation = store.create_conversation(versions[0], title=draft.title, model=draft.model, engine=draft.engine).id
+    try:
+        ids = store.add_messages(conversation, rows)
+        store.set_active_leaf(conversation, None if draft.active is None else ids[draft.active])
+        for tag in draft.tags:
+            store.add_tag(conversation, tag)
+        if draft.persistence is not None:
+            store.set_persistence(conversation, draft.persistence)
+        if draft.pinned:
+            store.set_pinned(conversation, True)
+        if draft.archived:
+            store.set_archived(conversation, True)
+    except BaseException:
+        # All messages came in one transaction; without its marks a conversation is not whole.
+        store.delete(conversation)
+        raise
+    return conversation
+
+
+def instructed(base: Persona, instruction: str, losses: list[str]) -> Persona:
+    """`base`, or where the file brings an instruction of its own, a persona with that."""
+    text = clean_text(instruction)
+    if not text.strip() or text == base.instruction:
+        return base
+    if len(text) > _MAX_INSTRUCTION:
+        losses.append(f"its instruction was cut to {_MAX_INSTRUCTION} characters")
+    return NEUTRAL.model_copy(update={"instruction": text[:_MAX_INSTRUCTION]})
+
+
+def text_of(value: Any) -> str:
+    """The value where it is text, else nothing."""
+    return clean_text(value) if isinstance(value, str) else ""
+
+
+def milliseconds(value: Any) -> int | None:
+    """A time of an export, which may count seconds, milli-, micro- or nanoseconds; None where it is no time."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e20:
+        return None
+    for unit in (1_000.0, 1.0, 1e-3, 1e-6):
+        # The year 2286 in the unit at hand; what lies beyond was in a finer one.
+        if value * unit < 1e13:
+            return round(value * unit)
+    return None
