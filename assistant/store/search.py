@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, bindparam, select, text
 
 from assistant.store.access import Access
 from assistant.store.records import SearchHit
@@ -31,16 +31,26 @@ _MATCH = """
 SELECT id FROM (
     SELECT message.id AS id, message_fts.rank AS score
     FROM message_fts
-    JOIN message ON message.id = message_fts.rowid
-    JOIN conversation ON conversation.id = message.conversation_id
+    CROSS JOIN message ON message.id = message_fts.rowid
+    CROSS JOIN conversation ON conversation.id = message.conversation_id
     WHERE message_fts MATCH :query AND conversation.deleted_at IS NULL {scope}
     ORDER BY message_fts.rowid DESC LIMIT :ranked
 ) ORDER BY score, id DESC LIMIT :limit
 """
-_SNIPPET = f"""
-SELECT snippet(message_fts, 0, '{_OPEN}', '{_CLOSE}', '…', {SNIPPET_WORDS})
-FROM message_fts WHERE message_fts MATCH :query AND rowid = :id
+_SCOPE = """
+AND message.conversation_id = :conversation
+AND message_fts.rowid BETWEEN (SELECT min(id) FROM message WHERE conversation_id = :conversation)
+AND (SELECT max(id) FROM message WHERE conversation_id = :conversation)
 """
+# One statement for all hits: finding the messages of a prefix costs more than their snippets. The range spares the
+# index most of its matches, the unary plus keeps it from being searched once for every id.
+_SNIPPETS = text(
+    f"""
+    SELECT rowid, snippet(message_fts, 0, '{_OPEN}', '{_CLOSE}', '…', {SNIPPET_WORDS})
+    FROM message_fts
+    WHERE message_fts MATCH :query AND rowid BETWEEN :first AND :last AND +rowid IN :ids
+    """
+).bindparams(bindparam("ids", expanding=True))
 
 
 class Search(Access):
@@ -58,17 +68,17 @@ class Search(Access):
         return self._indexed(words, limit, conversation_id)
 
     def _indexed(self, words: list[str], limit: int, conversation_id: int | None) -> list[SearchHit]:
-        scope = "" if conversation_id is None else "AND message.conversation_id = :conversation"
         match = fts_query(words)
         values = {"query": match, "ranked": RANKED, "limit": limit, "conversation": conversation_id}
-        hits: list[SearchHit] = []
+        matching = text(_MATCH.format(scope="" if conversation_id is None else _SCOPE))
         with self._read() as connection:
-            ids = connection.scalars(text(_MATCH.format(scope=scope)), values).all()
+            ids = connection.scalars(matching, values).all()
+            if not ids:
+                return []
             rows = {row.id: row for row in connection.execute(_rows().where(Message.id.in_(ids)))}
-            for id in ids:
-                marked = connection.scalars(text(_SNIPPET), {"query": match, "id": id}).one()
-                hits.append(_hit(rows[id], *_unmark(marked)))
-        return hits
+            values = {"query": match, "first": min(ids), "last": max(ids), "ids": ids}
+            snippets = {id: snippet for id, snippet in connection.execute(_SNIPPETS, values)}
+        return [_hit(rows[id], *_unmark(snippets[id])) for id in ids]
 
     def _substring(self, words: list[str], limit: int, conversation_id: int | None) -> list[SearchHit]:
         query = substring_query(words, limit, conversation_id)

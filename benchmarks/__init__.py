@@ -1,0 +1,1 @@
+"""What measures speed: each module is a command that prints a table."""
