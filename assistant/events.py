@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["streaming", "complete", "stopped", "interrupted", "blocked", "failed"]
+# How a reply can end, and the status of one that has not ended yet.
+End = Literal["complete", "stopped", "interrupted", "blocked", "failed"]
+Status = Literal["streaming"] | End
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ class Assistant:
         conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
         persona = await self._persona(conversation)
         branch = await self._branch(conversation.active_leaf_id)
-        newest = _newest(persona, clean_text(text), conversation.persistence)
+        newest = _newest(persona, clean_text(text), conversation)
         fitted = self._fit(persona, branch, newest, persona.sampling)
         spans = fitted.rendered.spans
         return Preview(
@@ -148,7 +148,7 @@ class Assistant:
         persona = await self._persona(conversation)
         sampling = sampling or persona.sampling
         branch = await self._branch(asked.parent_id)
-        newest = _newest(persona, asked.content, conversation.persistence)
+        newest = _newest(persona, asked.content, conversation)
         fitted: Fitted | ContextError
         try:
             fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
@@ -165,7 +165,7 @@ class Assistant:
             prompt_tokens=prompt_tokens,
             dropped_turns=dropped,
         )
-        notices = ()
+        notices: tuple[Notice, ...] = ()
         if dropped > _dropped_before(branch):
             notices = (Notice("context", _dropped_notice(dropped)),)
         turn = Turn(
@@ -220,9 +220,10 @@ def as_exchanges(branch: list[StoredMessage]) -> list[Exchanged]:
     return exchanges
 
 
-def _newest(persona: Persona, text: str, persistence: str) -> Message:
+def _newest(persona: Persona, text: str, conversation: Conversation) -> Message:
+    """The newest user message as it is sent: as typed, with the reminder joined to it where that is the mode."""
     reminder = persona.reminder or persona.terse
-    if persistence == "remind" and reminder:
+    if (conversation.persistence or persona.persistence) == "remind" and reminder:
         text = f"{text}\n\n({reminder})"
     return Message("user", text)
 

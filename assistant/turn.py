@@ -15,7 +15,7 @@ from typing import cast
 
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
-from assistant.events import Blocked, Event, Failed, Finished, Judged, Notice, Started, Status, Text
+from assistant.events import Blocked, End, Event, Failed, Finished, Judged, Notice, Started, Text
 from assistant.sampling import Sampling
 from assistant.store.store import Store
 from assistant.window import Fitted
@@ -66,8 +66,8 @@ class Turn:
         self._usage = _Usage(started=time.monotonic())
         self._prompt_tokens = 0
         # What the turn ends as when it is cancelled; stop() says otherwise.
-        self._end: Status = "interrupted"
-        self._pump: asyncio.Task[Status] | None = None
+        self._end: End = "interrupted"
+        self._pump: asyncio.Task[End] | None = None
         if isinstance(fitted, Fitted):
             self._prompt_tokens = len(fitted.rendered.ids)
             self._log = [self._started(), *notices]
@@ -87,7 +87,7 @@ class Turn:
             self._grown.clear()
             await self._grown.wait()
 
-    def stop(self, end: Status = "stopped") -> None:
+    def stop(self, end: End = "stopped") -> None:
         """End the reply here; what came is kept. Does nothing once the turn has ended."""
         if self._pump is not None and not self._pump.done():
             self._end = end
@@ -112,7 +112,7 @@ class Turn:
             self._engine.window,
         )
 
-    async def _see_through(self, pump: asyncio.Task[Status]) -> None:
+    async def _see_through(self, pump: asyncio.Task[End]) -> None:
         saver = asyncio.create_task(self._save_regularly())
         error = None
         try:
@@ -130,7 +130,7 @@ class Turn:
             await saver
         await self._finish(status, error)
 
-    async def _generate(self, fitted: Fitted) -> Status:
+    async def _generate(self, fitted: Fitted) -> End:
         """Feed the engine's text through the gate; the status the reply ends with."""
         released = self._gate.release(fitted.messages, self._raw_text(fitted.rendered.ids))
         async with aclosing(released) as pieces:
@@ -170,7 +170,7 @@ class Turn:
                     self._emit(Notice("storage", f"the reply is not being saved: {error}"))
                 failed = True
 
-    async def _finish(self, status: Status, error: str | None) -> None:
+    async def _finish(self, status: End, error: str | None) -> None:
         usage = self._usage
         now = time.monotonic()
         ttft = None if usage.first_text is None else round((usage.first_text - usage.started) * 1000)

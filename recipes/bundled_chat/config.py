@@ -51,6 +51,7 @@ class Recipe(Strict):
     pretraining: Stage
     tuning: Stage
     sources: list[Source]
+    dialogues: int
 
 
 def load(path: Path = HERE / "config.toml") -> Recipe:

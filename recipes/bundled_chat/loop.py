@@ -25,6 +25,7 @@ from recipes.bundled_chat.config import Architecture, Stage
 
 IGNORED = -100
 CHECKPOINT_SECONDS = 240
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 # A batch for a step number: ids and labels, both (rows, length); labels are IGNORED where nothing is learned.
 Batches = Callable[[int], tuple[Tensor, Tensor]]
@@ -32,26 +33,33 @@ Batches = Callable[[int], tuple[Tensor, Tensor]]
 
 def new_model(shape: Architecture, end_id: int, bos_id: int, pad_id: int) -> LlamaForCausalLM:
     """A Llama with random weights, input and output embeddings tied."""
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=shape.vocabulary,
-            hidden_size=shape.width,
-            intermediate_size=shape.feed_forward,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.heads,
-            max_position_embeddings=shape.window,
-            tie_word_embeddings=True,
-            bos_token_id=bos_id,
-            eos_token_id=end_id,
-            pad_token_id=pad_id,
-        )
+    config = LlamaConfig(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.width,
+        intermediate_size=shape.feed_forward,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        max_position_embeddings=shape.window,
+        tie_word_embeddings=True,
+        bos_token_id=bos_id,
+        eos_token_id=end_id,
+        pad_token_id=pad_id,
     )
+    model = LlamaForCausalLM(config)
+    on_device(model)
+    return model
+
+
+def on_device(model: LlamaForCausalLM) -> None:
+    """Move a model to the device that training runs on."""
+    torch.nn.Module.to(model, DEVICE)
 
 
 def loss_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over the labels that count, in nats a token; `labels` align with `ids`."""
-    with torch.autocast("cpu", torch.bfloat16):
+    ids, labels = ids.to(DEVICE, non_blocking=True), labels.to(DEVICE, non_blocking=True)
+    with torch.autocast(DEVICE, torch.bfloat16):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
         logits = model.lm_head(hidden[:, :-1])
     return F.cross_entropy(logits.flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED)
@@ -139,7 +147,7 @@ def _save(path: Path, model: LlamaForCausalLM, opts: list[torch.optim.Optimizer]
 def _resume(path: Path, model: LlamaForCausalLM, opts: list[torch.optim.Optimizer]) -> int:
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=DEVICE)
     model.load_state_dict(state["model"])
     for opt, saved in zip(opts, state["optimizers"], strict=True):
         opt.load_state_dict(saved)

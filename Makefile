@@ -1,0 +1,38 @@
+# `make chat` and `make test` set up everything they need; a second run starts at once.
+PYTHON ?= python3
+BIN := .venv/bin
+# uv does not read pip's settings; a folder of wheels given to pip is meant for it, too.
+INSTALL = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: chat test check clean
+
+chat: .venv/base
+	@$(BIN)/assistant chat --persona professor
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.venv/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make chat PYTHON=python3.11" >&2; exit 1; }
+	@echo "Setting up .venv (once)" >&2
+	@$(PYTHON) -m venv .venv >&2 || { echo "venv is missing; on Debian: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv >&2
+	@touch $@
+
+.venv/base: .venv/uv pyproject.toml constraints.txt
+	@echo "Installing (about a minute, once)" >&2
+	@$(INSTALL) --editable . >&2
+	@touch $@
+
+.venv/dev: .venv/base
+	@echo "Installing what the tests need" >&2
+	@$(INSTALL) --editable ".[dev]" >&2
+	@touch $@
+
+clean:
+	rm -rf .venv

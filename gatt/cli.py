@@ -1,0 +1,44 @@
+"""The `gatt` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ghost Attention: make an instruction stick.")
+
+
+@app.callback()
+def group() -> None:
+    """Ghost Attention: make an instruction stick."""
+
+
+@app.command()
+def audit_template(
+    model: Annotated[Path, typer.Argument(help="A local Hugging Face model folder.")],
+) -> None:
+    """Refuse a model whose chat template loses or invents instructions, or trains on what it never sees.
+
+    Examples:
+
+      gatt audit-template models/llama-3-8b-instruct
+    """
+    from gatt.audit import audit
+    from guardrails.rendering import ChatTemplate, RenderingError
+
+    try:
+        findings = audit(ChatTemplate.from_folder(model))
+    except (OSError, RenderingError) as error:
+        typer.echo(f"{model}: {str(error).strip().splitlines()[0]}", err=True)
+        raise typer.Exit(1) from None
+    for finding in findings:
+        typer.echo(f"{finding.kind}: {finding.what}. Fix: {finding.fix}.")
+    if any(finding.kind == "fault" for finding in findings):
+        raise typer.Exit(1)
+    typer.echo(f"{model}: the template is fit for training and for a persistent instruction")
+
+
+def main() -> None:
+    app()
