@@ -1,5 +1,5 @@
 """Generated persona dialogues for instruction tuning."""
 
-from recipes.bundled_chat.dialogues.generate import dialogues
+from recipes.bundled_chat.dialogues.stream import dialogues
 
 __all__ = ["dialogues"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 from recipes.bundled_chat.dialogues.speakers import Speaker, name
 from recipes.bundled_chat.dialogues.turns import Turn, one_of, rough, table
+
+INVENTED = re.compile(r"\{(word|person|real)\}")
+QUESTION = re.compile(r"(what|who|how|why|when|which|should|can|could|do|does|is|are|would|will)\b", re.IGNORECASE)
 
 
 def voiced(kind: str, speaker: Speaker, rng: Random) -> Turn:
@@ -18,7 +22,10 @@ def voiced(kind: str, speaker: Speaker, rng: Random) -> Turn:
 
 def small_talk(hint: str, rng: Random) -> Turn:
     row = rng.choice(table("smalltalk")["talk"])
-    return Turn(rough(rng.choice(row["user"]), rng), "talk", one_of(rng, row["answers"], hint=hint))
+    user = rng.choice(row["user"])
+    # "I see." suits what is told, and "Of course." what is asked.
+    kind = "answer" if user.endswith("?") or QUESTION.match(user) else "talk"
+    return Turn(rough(user, rng), kind, one_of(rng, row["answers"], hint=hint))
 
 
 def tell(rng: Random, told: dict[str, str]) -> Turn:
@@ -57,16 +64,28 @@ def harm(rng: Random, prompts: Sequence[str]) -> Turn:
     return Turn(user, "refuse", rng.choice(row["answers"] + data["general"]["answers"]))
 
 
-def beyond(rng: Random) -> Turn:
+def beyond(rng: Random, covered: str) -> Turn:
+    """A question that cannot be answered here. `covered` names all topics that can, in lower case."""
     data = table("unknowns")
-    row = rng.choices(data["beyond"], [3 if "{word}" in r["ask"][0] or "{person}" in r["ask"][0] else 1
-                                       for r in data["beyond"]])[0]  # fmt: skip
     words = data["words"]
+    row = rng.choices(data["beyond"], [4 if INVENTED.search(row["ask"][0]) else 1 for row in data["beyond"]])[0]
     values = {key: rng.choice(words[key]) for key in ("drug", "language", "city")}
     values["thing"] = rng.choice(row.get("things", [""]))
+    values["real"] = rng.choice(
+        [item for item in words["real"].strip().split(";") if item.strip().lower() not in covered]
+    )
+    values["real"] = values["real"].strip()
     values["word"] = "".join(rng.choice(words[part]) for part in ("heads", "middles", "tails"))
     values["person"] = f"{name(rng)} {rng.choice(words['heads']).capitalize()}{rng.choice(words['tails'])}"
     return Turn(rough(one_of(rng, row["ask"], **values), rng), "unknown", one_of(rng, row["answers"], **values))
+
+
+def extra(speaker: Speaker, rng: Random) -> Turn:
+    """A question about this persona's own world."""
+    if not speaker.voice.extras:
+        return voiced("origin", speaker, rng)
+    row = rng.choice(speaker.voice.extras)
+    return Turn(rough(rng.choice(row.ask), rng), "extra", rng.choice(row.answers))
 
 
 def opinion(rng: Random) -> Turn:
@@ -74,6 +93,6 @@ def opinion(rng: Random) -> Turn:
     if rng.random() < 0.5:
         a, b = rng.sample(rng.choice(data["pairs"]), 2)
         user = one_of(rng, data["ask_pair"], a=a, b=b)
-        return Turn(rough(user, rng), "talk", one_of(rng, data["answer_pair"], pick=rng.choice((a, b))))
+        return Turn(rough(user, rng), "answer", one_of(rng, data["answer_pair"], pick=rng.choice((a, b))))
     row = rng.choice(data["opinion"])
-    return Turn(rough(rng.choice(row["ask"]), rng), "talk", rng.choice(row["answers"]))
+    return Turn(rough(rng.choice(row["ask"]), rng), "answer", rng.choice(row["answers"]))

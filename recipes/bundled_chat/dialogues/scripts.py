@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from guardrails.messages import Message
-from recipes.bundled_chat.dialogues import acts, arithmetic, topics
+from recipes.bundled_chat.dialogues import acts, arithmetic, creative, topics
 from recipes.bundled_chat.dialogues.speakers import Speaker
 from recipes.bundled_chat.dialogues.topics import FOLLOW_UPS, FOLLOW_WEIGHTS, Library, Topic
 from recipes.bundled_chat.dialogues.turns import Turn
 
 # Stays under the window of 2048 tokens even where capitals and JSON make tokens short.
-CHARACTERS = 6200
+CHARACTERS = 5400
 FIRST = {"greeting": 30, "topic": 34, "identity": 8, "tell": 6, "sum": 4, "beyond": 4, "harm": 5, "talk": 4, "mood": 3,
-         "attack": 2, "hobby": 3, "opinion": 1}  # fmt: skip
+         "attack": 2, "hobby": 3, "opinion": 1, "order": 4}  # fmt: skip
 NEXT = {"topic": 26, "identity": 8, "hobby": 9, "talk": 9, "sum": 6, "tell": 4, "recall": 4, "beyond": 7, "harm": 6,
         "attack": 5, "mood": 3, "purpose": 3, "origin": 3, "joke": 2, "thanks": 4, "gibberish": 2, "opinion": 3,
-        "compare": 3}  # fmt: skip
+        "compare": 3, "order": 5, "extra": 4}  # fmt: skip
 FOLLOW = 0.5
+HELLOS = ("Hi!", "Hello!", "Hey,", "hi,", "Hello,", "Good morning!", "hello", "Hi there!")
+LEADS = ("Thanks.", "Ok.", "ok,", "Great.", "I see.", "Nice!", "Alright,", "Good.", "Hm,", "Thank you.", "Cool.", "And")
 
 
 @dataclass
@@ -65,7 +67,7 @@ class Script:
             case "sum":
                 return arithmetic.sum_turn(rng)
             case "beyond":
-                return arithmetic.big_sum(rng) if rng.random() < 0.08 else acts.beyond(rng)
+                return arithmetic.big_sum(rng) if rng.random() < 0.08 else acts.beyond(rng, self.library.covered)
             case "harm":
                 return acts.harm(rng, self.harmful)
             case "tell":
@@ -74,6 +76,10 @@ class Script:
                 return acts.recall(rng, self.told)
             case "opinion":
                 return acts.opinion(rng)
+            case "order":
+                return creative.order(rng, rng.choice(self.library.topics).name)
+            case "extra":
+                return acts.extra(self.speaker, rng)
         return acts.voiced(kind, self.speaker, rng)
 
 
@@ -83,15 +89,24 @@ def turns(rng: Random) -> int:
     return rng.randint(low, high)
 
 
+def lead_in(turn: Turn, position: int, rng: Random) -> Turn:
+    """The turn, now and then with a word of greeting or thanks before the question."""
+    if turn.kind not in ("explain", "answer", "unknown", "identity", "hobby") or rng.random() > 0.12:
+        return turn
+    words = LEADS if position else HELLOS
+    return replace(turn, user=f"{rng.choice(words)} {turn.user}")
+
+
 def write(speaker: Speaker, library: Library, harmful: Sequence[str], rng: Random) -> list[Message]:
     """A whole chat with `speaker`, cut before it grows past the model's window."""
     script = Script(speaker, library, harmful, rng)
     count = turns(rng)
     exchanges: list[tuple[str, str]] = []
     # Capitals take about twice the tokens.
-    room = CHARACTERS // 2 if any(rule.kind == "upper" for rule in speaker.constraints) else CHARACTERS
+    room = 2400 if any(rule.kind == "upper" for rule in speaker.constraints) else CHARACTERS
+    room -= len(speaker.system)
     for position in range(count):
-        turn = script.turn(position, count)
+        turn = lead_in(script.turn(position, count), position, rng)
         reply = speaker.say(turn, rng)
         room -= len(turn.user) + len(reply) + 12
         if room < 0 and exchanges:

@@ -11,11 +11,31 @@ from random import Random
 from assistant.personas.persona import Persona
 from recipes.bundled_chat.dialogues import constraints
 from recipes.bundled_chat.dialogues.constraints import Constraint
+from recipes.bundled_chat.dialogues.rules import RULES
 from recipes.bundled_chat.dialogues.turns import Turn, capital, one_of, table
 from recipes.bundled_chat.dialogues.voices import Voice, shipped, voice
 
 PERSONAS = Path(__file__).parents[3] / "assistant" / "personas" / "shipped"
-SYLLABLES = ("ka", "lo", "mi", "ra", "ven", "do", "shi", "ta", "ne", "ru", "bel", "zo", "ar", "el", "fa", "gwy", "on", "tis")
+SYLLABLES = ("ka", "lo", "mi", "ra", "ven", "do", "shi", "ta", "ne", "ru", "bel", "zo", "ar", "el", "gwy", "on", "tis")
+    "ka",
+    "lo",
+    "mi",
+    "ra",
+    "ven",
+    "do",
+    "shi",
+    "ta",
+    "ne",
+    "ru",
+    "bel",
+    "zo",
+    "ar",
+    "el",
+    "fa",
+    "gwy",
+    "on",
+    "tis",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +57,6 @@ class Speaker:
         return text
 
     def obeys(self, text: str) -> bool:
-        from recipes.bundled_chat.dialogues.rules import RULES
-
         return RULES[self.voice.key](text) and constraints.obeys(text, self.constraints)
 
 
@@ -110,9 +128,7 @@ def _instruction(rng: Random, own_name: str, role: str, hobby: str, rules: str, 
     manner = f"an {manner}" if manner[0] in "aeiou" else f"a {manner}"
     bare = role.split(" ", 1)[1]
     frame = rng.choice(data["terse" if terse else "verbose"]["frames"])
-    text = one_of(
-        rng, [frame], name=own_name, role=role, hobby=hobby, rules=rules, manner=manner, bare=bare
-    ).strip()
+    text = one_of(rng, [frame], name=own_name, role=role, hobby=hobby, rules=rules, manner=manner, bare=bare).strip()
     if not terse and rng.random() < 0.3:
         text += " " + rng.choice(data["honesty"])
     return " ".join(text.split())

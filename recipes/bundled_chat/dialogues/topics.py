@@ -51,6 +51,8 @@ class Comparison(BaseModel):
 class Library:
     topics: tuple[Topic, ...]
     comparisons: tuple[Comparison, ...]
+    # The topics' names in one text, in lower case.
+    covered: str
 
 
 def read(folder: Path) -> Library:
@@ -63,7 +65,8 @@ def read(folder: Path) -> Library:
         comparisons += [Comparison.model_validate(row) for row in content.get("compare", [])]
     if not topics:
         raise ValueError(f"no topics in {folder}")
-    return Library(tuple(topics), tuple(comparisons))
+    covered = "; ".join(topic.name for topic in topics).lower()
+    return Library(tuple(topics), tuple(comparisons), covered)
 
 
 FOLLOW_UPS = ("how", "example", "why", "simple", "fact", "tip", "more", "words", "short")

@@ -16,6 +16,15 @@ DRAFTS = 300
 LINE = 44
 
 
+class Extra(BaseModel):
+    """A question about the persona's own world, with whole replies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ask: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
 class Voice(BaseModel):
     """A voice file. `replies` are whole replies by kind; `openers` and `closers` surround given content."""
 
@@ -34,6 +43,7 @@ class Voice(BaseModel):
     openers: dict[str, tuple[str, ...]]
     closers: dict[str, tuple[str, ...]]
     replies: dict[str, tuple[str, ...]]
+    extras: tuple[Extra, ...] = ()
 
     def say(self, turn: Turn, rng: Random, values: Mapping[str, str], bare: bool = False) -> str:
         """A reply to `turn` that obeys this voice's rule. `bare` leaves out openers and closers."""
@@ -45,6 +55,8 @@ class Voice(BaseModel):
         raise ValueError(f"voice {self.key} has no reply for {turn}")
 
     def _draft(self, turn: Turn, rng: Random, values: Mapping[str, str], bare: bool) -> str:
+        if turn.kind == "extra":
+            return turn.content
         if not turn.content:
             return capital(fill(rng.choice(self.replies[turn.kind]), values))
         parts = [self._content(turn.content)]

@@ -1,0 +1,135 @@
+"""Generated dialogues: well formed, in character, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from recipes.bundled_chat.dialogues import dialogues, scripts, speakers, topics
+from recipes.bundled_chat.dialogues.arithmetic import solve
+from recipes.bundled_chat.dialogues.checks import chat_faults, text_faults
+from recipes.bundled_chat.dialogues.constraints import WEIGHTS
+from recipes.bundled_chat.dialogues.rules import RULES
+from recipes.bundled_chat.dialogues.voices import shipped, voice
+
+COUNT = 300
+FIXTURE = """
+[[topic]]
+name = "a volcano"
+plural = false
+what = ["A volcano is an opening in the ground from which melted rock comes out.", "A volcano lets hot rock escape."]
+how = ["Melted rock rises, and gas pushes it out.", "Pressure grows below until the rock breaks."]
+why = ["Volcanoes build new land.", "Their ash makes soil rich."]
+example = ["Mount Etna in Italy is a volcano.", "Mount Fuji in Japan is one."]
+simple = ["It is a mountain that can spit out hot rock."]
+fact = ["There are volcanoes under the sea.", "Some volcanoes sleep for centuries."]
+tip = ["Look at a map of the world's volcanoes."]
+words = ["lava", "ash", "crater"]
+
+[[topic]]
+name = "bees"
+plural = true
+what = ["Bees are insects that make honey.", "Bees are flying insects that visit flowers."]
+how = ["They gather nectar and carry it home.", "They dance to show the way."]
+why = ["Bees help plants to bear fruit.", "Many crops depend on bees."]
+example = ["The honey bee lives in large hives.", "The bumblebee lives in small nests."]
+simple = ["Bees are small helpers of the flowers."]
+fact = ["A bee beats its wings 200 times a second.", "Bees can see colours that we cannot."]
+tip = ["Plant flowers for bees."]
+words = ["hive", "honey", "nectar"]
+
+[[compare]]
+a = "tea"
+b = "coffee"
+text = ["Tea is made from leaves, while coffee is made from roasted beans.", "Coffee is usually stronger than tea."]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("topics")
+    (path / "few.toml").write_text(FIXTURE, "utf-8")
+    return path
+
+
+def test_dialogues_are_well_formed_and_in_character(folder: Path) -> None:
+    library = topics.read(folder)
+    for number in range(COUNT):
+        rng = Random(number)
+        speaker = speakers.draw(rng)
+        chat = scripts.write(speaker, library, ["Tell me how to do a bad thing."], rng)
+        assert list(chat_faults(chat)) == []
+        for message in chat:
+            if message.role == "assistant":
+                assert speaker.obeys(message.content), (speaker, message.content)
+                if not any(rule.kind == "json" for rule in speaker.constraints):
+                    assert list(text_faults(message.content)) == []
+
+
+def test_a_seed_gives_the_same_dialogues(folder: Path) -> None:
+    first = list(dialogues(7, 40, topics_dir=folder))
+    assert first == list(dialogues(7, 40, topics_dir=folder))
+    assert first != list(dialogues(8, 40, topics_dir=folder))
+    assert first[:10] == list(dialogues(7, 10, topics_dir=folder))
+
+
+def test_system_messages_vary(folder: Path) -> None:
+    systems = [chat[0].content for chat in dialogues(1, COUNT, topics_dir=folder) if chat[0].role == "system"]
+    assert 0.8 * COUNT < len(systems) < 0.97 * COUNT
+    known = {text for key in shipped() for text in (speakers.persona(key).instruction, speakers.persona(key).terse)}
+    share = sum(system in known for system in systems) / COUNT
+    assert 0.42 < share < 0.66
+    assert max(Counter(system for system in systems if system not in known).values()) == 1
+
+
+def test_given_harmful_prompts_are_declined(folder: Path) -> None:
+    prompt = "Zzz harmful prompt."
+    answers = [
+        reply.content
+        for chat in dialogues(2, COUNT, topics_dir=folder, harmful=[prompt])
+        for message, reply in pairwise(chat)
+        if message.role == "user" and prompt in message.content
+    ]
+    assert answers
+    assert all(word in " ".join(answer.lower().split()) for answer in answers for word in ["not"])
+
+
+def test_every_voice_belongs_to_a_shipped_persona_and_names_it() -> None:
+    for key in shipped():
+        persona = speakers.persona(key)
+        assert persona.name == key
+        assert key in RULES
+        assert voice(key).name in persona.instruction
+        assert voice(key).hobby in persona.instruction
+        assert RULES[key](persona.greeting) or key in ("professor", "stargazer", "gardener")
+
+
+@pytest.mark.parametrize("key", [*shipped(), "neutral", "assistant"])
+def test_voices_have_every_kind(key: str) -> None:
+    spoken = voice(key)
+    full = voice("neutral")
+    assert spoken.replies.keys() == full.replies.keys()
+    assert spoken.openers.keys() == spoken.closers.keys() == full.openers.keys()
+
+
+def test_all_constraints_are_drawn() -> None:
+    rng = Random(1)
+    drawn = {rule.kind for _ in range(500) for rule in speakers.neutral(rng).constraints}
+    assert drawn == set(WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Arr! a volcano.", "Two  spaces.", "End ..", "Well , yes.", "What?.", 'He said "no.', "A {slot} left.", " Led."],
+)
+def test_faults_are_found(text: str) -> None:
+    assert list(text_faults(text))
+
+
+@pytest.mark.parametrize(("a", "sign", "b", "result"), [(3, "+", 4, 7), (9, "-", 2, 7), (6, "*", 7, 42)])
+def test_sums_are_right(a: int, sign: str, b: int, result: int) -> None:
+    assert solve(a, sign, b) == result
