@@ -40,7 +40,5 @@ def ask(
     from assistant.cli.opening import Wanted, sampling_overrides
 
     wanted = Wanted(persona, system, model, engine, newest, conversation, db)
-    overrides = sampling_overrides(
-        temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed
-    )
+    overrides = sampling_overrides(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     raise typer.Exit(run_ask(wanted, overrides, text, as_json=json))

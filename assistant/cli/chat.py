@@ -38,7 +38,5 @@ def chat(
     from assistant.cli.session import run_chat
 
     wanted = Wanted(persona, system, model, engine, newest, conversation, db)
-    overrides = sampling_overrides(
-        temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed
-    )
+    overrides = sampling_overrides(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     raise typer.Exit(run_chat(wanted, overrides))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -131,14 +131,14 @@ def search(
 def export(
     id: options.Id,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A new file; stdout without it.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A new .json, .md or .jsonl file.")
     ] = None,
     form: Annotated[
-        str | None, typer.Option("--format", "-f", metavar="json|md|jsonl", help="Default: by the file's ending, else md.")
-    ] = None,
+        Literal["json", "md", "jsonl"], typer.Option("--format", "-f", help="What to print without --output.")
+    ] = "md",
     db: options.Database = None,
 ) -> None:
-    """Write a conversation: the whole tree (json), or the active branch (md, ShareGPT jsonl).
+    """Write a conversation: the whole tree (json, md), or the active branch (ShareGPT jsonl).
 
     \b
     Examples:
@@ -146,17 +146,16 @@ def export(
       assistant conversations export 3 --output chat.json
       assistant conversations export 3 --format jsonl >> train.jsonl
     """
+    from assistant.cli.exporting import export_text
     from assistant.cli.opening import open_store
-    from assistant.terminal.export import export_text, format_of, write_new
+    from assistant.transfer.write import write_conversation
 
-    chosen = format_of(Path(f"x.{form}")) if form else format_of(output) if output else "md"
     with open_store(db) as store:
-        text = export_text(store, id, chosen)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        write_new(output, text)
-        typer.echo(f"written to {output}", err=True)
+        if output is None:
+            typer.echo(export_text(store, id, form), nl=False)
+        else:
+            write_conversation(store, id, output)
+            typer.echo(f"written to {output}", err=True)
 
 
 @app.command("import")
@@ -169,13 +168,15 @@ def import_(file: options.File, db: options.Database = None) -> None:
       assistant conversations import ~/Downloads/conversations.json
     """
     from assistant.cli.opening import open_store
-    from assistant.transfer import import_file
+    from assistant.cli.output import print_table
+    from assistant.transfer.importing import import_file
 
     with open_store(db) as store:
-        ids = import_file(store, file)
-        rows = [f"{id}  {store.conversation(id).title}" for id in ids]
-    typer.echo("\n".join(rows))
-    typer.echo(f"{len(ids)} imported", err=True)
+        report = import_file(store, file)
+        rows = [(id, store.conversation(id).title) for id in report.conversation_ids]
+    print_table(("id", "title"), rows)
+    for skipped in report.skipped:
+        typer.echo(f"left out: {skipped}", err=True)
 
 
 @app.command()
@@ -222,9 +223,7 @@ def restore(id: options.Id, db: options.Database = None) -> None:
 
 
 @app.command()
-def rename(
-    id: options.Id, title: Annotated[str, typer.Argument(metavar="TITLE")], db: options.Database = None
-) -> None:
+def rename(id: options.Id, title: Annotated[str, typer.Argument(metavar="TITLE")], db: options.Database = None) -> None:
     """Give a conversation another title.
 
     \b

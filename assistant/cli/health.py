@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +52,6 @@ def examine(db: str | None) -> list[Finding]:
 
 def _python() -> Finding:
     version = platform.python_version()
-    if sys.version_info < (3, 11):
-        return Finding("broken", "python", f"{version} is too old: use 3.11 or newer")
     return Finding("ok", "python", f"{version} on {platform.system()} {platform.machine()}")
 
 

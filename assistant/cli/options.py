@@ -16,9 +16,7 @@ PersonaName = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(
-        "--model", "-m", metavar="NAME|PATH", help="A model's name, or a local Hugging Face model folder."
-    ),
+    typer.Option("--model", "-m", metavar="NAME|PATH", help="A model's name, or a local Hugging Face model folder."),
 ]
 EngineName = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="auto or transformers.")]
 Continue = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the latest conversation.")]

@@ -69,9 +69,7 @@ class Chat:
         if self.conversation_id is None:
             version = store.save_persona(self.persona)
             engine = self.assistant.engine
-            self.conversation_id = store.create_conversation(
-                version.id, model=engine.model, engine=engine.name
-            ).id
+            self.conversation_id = store.create_conversation(version.id, model=engine.model, engine=engine.name).id
         return store.conversation(self.conversation_id)
 
     def branch(self) -> list[StoredMessage]:

@@ -48,15 +48,17 @@ async def leave(chat: Chat, argument: str) -> None:
     chat.leaving = True
 
 
+def _command_names(chat: Chat) -> list[str]:
+    return [command.name for command in COMMANDS]
+
+
 def _persona_names(chat: Chat) -> list[str]:
     return [persona.name for persona in chat.library.all()]
 
 
-COMMANDS = [
-    Command("help", "[command]", "list the commands", show_help, lambda _: [c.name for c in COMMANDS]),
-    Command(
-        "persona", "[name]", "who answers from now on; alone: list them", persona_commands.persona, _persona_names
-    ),
+COMMANDS: list[Command] = [
+    Command("help", "[command]", "list the commands", show_help, _command_names),
+    Command("persona", "[name]", "who answers from now on; alone: list them", persona_commands.persona, _persona_names),
     Command("system", "[text]", "an instruction of your own; alone: show the one sent", persona_commands.system),
     Command(
         "persist",

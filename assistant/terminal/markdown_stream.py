@@ -75,9 +75,21 @@ class MarkdownStream:
             self._console.print(_segments(lines), end="")
 
     def _render(self, text: str) -> list[list[Segment]]:
-        if not text.strip():
-            return []
-        return [*self._console.render_lines(Markdown(text, hyperlinks=False), pad=False), []]
+        return render_markdown(self._console, text)
+
+
+def print_markdown(console: Console, text: str) -> None:
+    """Print a text that is complete."""
+    console.print(_segments(render_markdown(console, displayable(text))), end="")
+
+
+def render_markdown(console: Console, text: str) -> list[list[Segment]]:
+    """The lines of a text, with an empty one after it; none for an empty text."""
+    if not text.strip():
+        return []
+    # Without hyperlinks a link shows its address, and no text can hide where it leads.
+    lines = console.render_lines(Markdown(text, hyperlinks=False), pad=False)
+    return [*(_without_padding(line) for line in lines), []]
 
 
 def split_blocks(text: str) -> tuple[str, str]:
@@ -100,6 +112,16 @@ def split_blocks(text: str) -> tuple[str, str]:
         after_blank = not line.strip()
         position += len(line)
     return text[:cut], text[cut:]
+
+
+def _without_padding(line: list[Segment]) -> list[Segment]:
+    """A line without the spaces at its end, which would be copied with it; coloured ones are part of a block."""
+    if not line or (line[-1].style and line[-1].style.bgcolor):
+        return line
+    text, style, _ = line[-1]
+    if kept := text.rstrip(" "):
+        return [*line[:-1], Segment(kept, style)]
+    return _without_padding(line[:-1])
 
 
 def _segments(lines: list[list[Segment]]) -> Segments:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from assistant.errors import AssistantError
 from assistant.terminal.chat import Chat
-from assistant.terminal.export import export_text, format_of, write_new
 from assistant.terminal.safe_text import one_line
+from assistant.transfer.write import write_conversation
 
 
 async def context(chat: Chat, argument: str) -> None:
@@ -21,9 +21,7 @@ async def context(chat: Chat, argument: str) -> None:
     markup = preview.total - sum(preview.tokens)
     lines.append(f"{'template':<10}{markup:>6} tokens")
     free = preview.window - preview.total - preview.reserve
-    lines.append(
-        f"{preview.total} of {preview.window} tokens, {preview.reserve} kept for the reply, {free} free"
-    )
+    lines.append(f"{preview.total} of {preview.window} tokens, {preview.reserve} kept for the reply, {free} free")
     if preview.dropped_turns:
         lines.append(f"not sent: the oldest {preview.dropped_turns} turns")
     chat.screen.show("\n".join(lines))
@@ -59,11 +57,7 @@ async def title(chat: Chat, argument: str) -> None:
 
 async def export(chat: Chat, argument: str) -> None:
     """Write the conversation to a file, in the format of its ending."""
-    if chat.conversation_id is None:
-        raise AssistantError("nothing has been said yet")
-    path = Path(argument or f"conversation-{chat.conversation_id}.md").expanduser()
-    write_new(path, export_text(chat.assistant.store, chat.conversation_id, format_of(path)))
-    chat.screen.note(f"written to {path}")
+    chat.screen.note(f"written to {_export(chat, argument)}")
 
 
 async def stats(chat: Chat, argument: str) -> None:
@@ -90,6 +84,14 @@ async def good(chat: Chat, argument: str) -> None:
 async def bad(chat: Chat, argument: str) -> None:
     """Rate the last reply as bad."""
     _rate(chat, -1, argument)
+
+
+def _export(chat: Chat, name: str) -> Path:
+    if chat.conversation_id is None:
+        raise AssistantError("nothing has been said yet")
+    path = Path(name or f"conversation-{chat.conversation_id}.md").expanduser()
+    write_conversation(chat.assistant.store, chat.conversation_id, path)
+    return path
 
 
 def _rate(chat: Chat, rating: int, comment: str) -> None:

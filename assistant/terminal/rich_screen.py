@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text as Styled
 
 from assistant.events import Blocked, Event, Failed, Finished, Notice, Started, Text
-from assistant.terminal.markdown_stream import MarkdownStream
+from assistant.terminal.markdown_stream import MarkdownStream, print_markdown
+from assistant.terminal.quiet_keys import quiet_keys
 from assistant.terminal.safe_text import displayable
 from assistant.terminal.screen import ending_note
 from assistant.turn import Turn
@@ -32,14 +33,13 @@ class RichScreen:
 
     def message(self, role: str, text: str) -> None:
         if role == "assistant":
-            with MarkdownStream(self.console) as stream:
-                stream.feed(text)
+            print_markdown(self.console, text)
         else:
             self.console.print(Styled(f"> {displayable(text)}\n", style="bold"))
 
     async def reply(self, turn: Turn) -> Finished | Failed:
         reply = ""
-        with MarkdownStream(self.console) as stream:
+        with quiet_keys(), MarkdownStream(self.console) as stream:
             async for event in turn.events():
                 if self._watch:
                     self._watch(event)

@@ -1,6 +1,6 @@
 """The `assistant` command with a scripted engine, as a program of its own: for tests at a real terminal.
 
-    SCRIPT='[{"text": "Hello.", "delay": 0.01}]' python -m tests.assistant.cli.scripted_main chat
+SCRIPT='[{"text": "Hello.", "delay": 0.01}]' python -m tests.assistant.cli.scripted_main chat
 """
 
 from __future__ import annotations
