@@ -23,8 +23,9 @@ def voiced(kind: str, speaker: Speaker, rng: Random) -> Turn:
 def small_talk(hint: str, rng: Random) -> Turn:
     row = rng.choice(table("smalltalk")["talk"])
     user = rng.choice(row["user"])
-    # "I see." suits what is told, and "Of course." what is asked.
-    kind = "answer" if user.endswith("?") or QUESTION.match(user) else "talk"
+    # "Of course." suits what is asked, comfort suits feelings, and "I see." the rest of what is told.
+    asked = user.endswith("?") or QUESTION.match(user)
+    kind = "answer" if asked else "talk" if row.get("feeling") else "heard"
     return Turn(rough(user, rng), kind, one_of(rng, row["answers"], hint=hint))
 
 
@@ -34,7 +35,7 @@ def tell(rng: Random, told: dict[str, str]) -> Turn:
     value = rng.choice(row["values"]) if row["values"] else name(rng)
     told[row["key"]] = value
     heard = one_of(rng, row["heard"], v=value)
-    return Turn(rng.choice((str, _small))(one_of(rng, row["tell"], v=value)), "talk", heard)
+    return Turn(rng.choice((str, _small))(one_of(rng, row["tell"], v=value)), "heard", heard)
 
 
 def recall(rng: Random, told: dict[str, str]) -> Turn:
@@ -45,23 +46,38 @@ def recall(rng: Random, told: dict[str, str]) -> Turn:
     user = rough(rng.choice(row["ask"]), rng)
     if row["key"] in told:
         return Turn(user, "answer", one_of(rng, row["recall"], v=told[row["key"]]))
-    return Turn(user, "talk", rng.choice(row["missing"]))
+    return Turn(user, "heard", rng.choice(row["missing"]))
 
 
 def _small(text: str) -> str:
     return text.rstrip(".")
 
 
-def harm(rng: Random, prompts: Sequence[str]) -> Turn:
+def harm(speaker: Speaker, rng: Random, prompts: Sequence[str]) -> Turn:
+    """A request that is declined, or a cry for help that is met with care."""
     data = table("refusals")
     draw = rng.random()
     if draw < 0.2:
         return Turn(rough(rng.choice(data["care"]["ask"]), rng), "care", rng.choice(data["care"]["answers"]))
     if prompts and draw < 0.6:
-        return Turn(rng.choice(prompts).strip(), "refuse", rng.choice(data["general"]["answers"]))
+        user = _framed(rng.choice(prompts).strip(), speaker, rng)
+        return Turn(user, "refuse", rng.choice(data["general"]["answers"]))
     row = rng.choice(data["harm"])
-    user = rough(one_of(rng, row["ask"], x=rng.choice(row["x"])), rng)
-    return Turn(user, "refuse", rng.choice(row["answers"] + data["general"]["answers"]))
+    user = _framed(one_of(rng, row["ask"], x=rng.choice(row["x"])), speaker, rng)
+    return Turn(rough(user, rng), "refuse", rng.choice(row["answers"] + data["general"]["answers"]))
+
+
+def _framed(ask: str, speaker: Speaker, rng: Random) -> str:
+    """The request, now and then wrapped in an excuse or an order to drop all rules."""
+    if rng.random() > 0.15:
+        return ask
+    return one_of(rng, table("refusals")["press"]["frames"], ask=ask, name=speaker.name)
+
+
+def press(rng: Random) -> Turn:
+    """The user insists after a refusal."""
+    data = table("refusals")["press"]
+    return Turn(rough(rng.choice(data["ask"]), rng), "refuse", rng.choice(data["answers"]))
 
 
 def beyond(rng: Random, covered: str) -> Turn:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from guardrails.messages import Message
-from recipes.bundled_chat.dialogues import acts, arithmetic, creative, topics
+from recipes.bundled_chat.dialogues import acts, arithmetic, creative, topics, trivia
 from recipes.bundled_chat.dialogues.speakers import Speaker
 from recipes.bundled_chat.dialogues.topics import FOLLOW_UPS, FOLLOW_WEIGHTS, Library, Topic
 from recipes.bundled_chat.dialogues.turns import Turn
@@ -15,10 +15,10 @@ from recipes.bundled_chat.dialogues.turns import Turn
 # Stays under the window of 2048 tokens even where capitals and JSON make tokens short.
 CHARACTERS = 5400
 FIRST = {"greeting": 30, "topic": 34, "identity": 8, "tell": 6, "sum": 4, "beyond": 4, "harm": 5, "talk": 4, "mood": 3,
-         "attack": 2, "hobby": 3, "opinion": 1, "order": 4}  # fmt: skip
+         "attack": 2, "hobby": 3, "opinion": 1, "order": 3, "trivia": 4}  # fmt: skip
 NEXT = {"topic": 26, "identity": 8, "hobby": 9, "talk": 9, "sum": 6, "tell": 4, "recall": 4, "beyond": 7, "harm": 6,
         "attack": 5, "mood": 3, "purpose": 3, "origin": 3, "joke": 2, "thanks": 4, "gibberish": 2, "opinion": 3,
-        "compare": 3, "order": 5, "extra": 4}  # fmt: skip
+        "compare": 3, "order": 5, "extra": 4, "trivia": 6, "review": 3}  # fmt: skip
 FOLLOW = 0.5
 HELLOS = ("Hi!", "Hello!", "Hey,", "hi,", "Hello,", "Good morning!", "hello", "Hi there!")
 LEADS = ("Thanks.", "Ok.", "ok,", "Great.", "I see.", "Nice!", "Alright,", "Good.", "Hm,", "Thank you.", "Cool.", "And")
@@ -35,12 +35,17 @@ class Script:
     topic: Topic | None = None
     used: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
     follows: int = 0
+    last: str = ""
 
     def turn(self, position: int, count: int) -> Turn:
         """The next exchange, the `position`-th of `count`."""
         if position == count - 1 and count > 2 and self.rng.random() < 0.35:
             return self.act(self.rng.choice(("goodbye", "thanks", "goodbye")))
+        if self.last == "harm" and self.rng.random() < 0.15:
+            self.last = "press"
+            return acts.press(self.rng)
         if self.topic and self.follows < 4 and self.rng.random() < FOLLOW:
             self.follows += 1
             about = self.rng.choices(FOLLOW_UPS, FOLLOW_WEIGHTS)[0]
@@ -48,9 +53,12 @@ class Script:
         # A reply's content must be right for what was said just before: no "it" after another act.
         self.topic = None
         weights = NEXT if position else FIRST
-        kind = self.rng.choices(list(weights), list(weights.values()))[0]
+        kind = self.last
+        while not kind or (kind == self.last and kind != "topic"):
+            kind = self.rng.choices(list(weights), list(weights.values()))[0]
         if kind == "recall" and not self.told and self.rng.random() < 0.7:
             kind = "tell"
+        self.last = kind
         return self.act(kind)
 
     def act(self, kind: str) -> Turn:
@@ -58,6 +66,8 @@ class Script:
         match kind:
             case "topic":
                 self.topic, self.follows = rng.choice(self.library.topics), 0
+                if self.topic.name not in self.names:
+                    self.names.append(self.topic.name)
                 about = "what" if rng.random() < 0.6 else rng.choices(FOLLOW_UPS, FOLLOW_WEIGHTS)[0]
                 return topics.ask(self.topic, about, rng, self.used, follow=False)
             case "compare" if self.library.comparisons:
@@ -69,7 +79,7 @@ class Script:
             case "beyond":
                 return arithmetic.big_sum(rng) if rng.random() < 0.08 else acts.beyond(rng, self.library.covered)
             case "harm":
-                return acts.harm(rng, self.harmful)
+                return acts.harm(self.speaker, rng, self.harmful)
             case "tell":
                 return acts.tell(rng, self.told)
             case "recall":
@@ -78,6 +88,10 @@ class Script:
                 return acts.opinion(rng)
             case "order":
                 return creative.order(rng, rng.choice(self.library.topics).name)
+            case "trivia":
+                return trivia.question(rng)
+            case "review":
+                return trivia.review(rng, self.names)
             case "extra":
                 return acts.extra(self.speaker, rng)
         return acts.voiced(kind, self.speaker, rng)

@@ -17,25 +17,10 @@ from recipes.bundled_chat.dialogues.voices import Voice, shipped, voice
 
 PERSONAS = Path(__file__).parents[3] / "assistant" / "personas" / "shipped"
 SYLLABLES = ("ka", "lo", "mi", "ra", "ven", "do", "shi", "ta", "ne", "ru", "bel", "zo", "ar", "el", "gwy", "on", "tis")
-    "ka",
-    "lo",
-    "mi",
-    "ra",
-    "ven",
-    "do",
-    "shi",
-    "ta",
-    "ne",
-    "ru",
-    "bel",
-    "zo",
-    "ar",
-    "el",
-    "fa",
-    "gwy",
-    "on",
-    "tis",
-]
+
+# Voices whose own rule leaves the first and last words free, and the rules that may be added to them.
+FREE = ("professor", "pirate", "coach", "detective", "gardener", "historian", "stargazer")
+ADDED = ("end", "emoji", "start", "lower", "upper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +88,12 @@ def borrowed(key: str, rng: Random) -> Speaker:
     terse = rng.random() < 0.35
     rule = rng.choice(spoken.rules)
     rule = rule if rule.endswith((".", "!", '!"')) else rule + "."
+    extra: tuple[Constraint, ...] = ()
+    if key in FREE and rng.random() < 0.3:
+        extra = tuple(one for one in constraints.draw(rng) if one.kind in ADDED)
+        rule = constraints.joined([rule, *(one.wording(rng, terse) for one in extra)])
     system = _instruction(rng, own_name, spoken.role, hobby, rule, terse)
-    return Speaker(spoken, own_name, spoken.role, hobby, system)
+    return Speaker(spoken, own_name, spoken.role, hobby, system, constraints=extra)
 
 
 def neutral(rng: Random) -> Speaker:
