@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -83,7 +82,8 @@ def test_system_messages_vary(folder: Path) -> None:
     known = {text for key in shipped() for text in (speakers.persona(key).instruction, speakers.persona(key).terse)}
     share = sum(system in known for system in systems) / COUNT
     assert 0.42 < share < 0.66
-    assert max(Counter(system for system in systems if system not in known).values()) == 1
+    others = [system for system in systems if system not in known]
+    assert len(set(others)) > 0.9 * len(others)
 
 
 def test_given_harmful_prompts_are_declined(folder: Path) -> None:

@@ -10,7 +10,7 @@ from guardrails.messages import Message
 from recipes.bundled_chat.dialogues import acts, arithmetic, creative, topics, trivia
 from recipes.bundled_chat.dialogues.speakers import Speaker
 from recipes.bundled_chat.dialogues.topics import FOLLOW_UPS, FOLLOW_WEIGHTS, Library, Topic
-from recipes.bundled_chat.dialogues.turns import Turn
+from recipes.bundled_chat.dialogues.turns import Turn, one_of, table
 
 # Stays under the window of 2048 tokens even where capitals and JSON make tokens short.
 CHARACTERS = 5400
@@ -103,12 +103,24 @@ def turns(rng: Random) -> int:
     return rng.randint(low, high)
 
 
-def lead_in(turn: Turn, position: int, rng: Random) -> Turn:
-    """The turn, now and then with a word of greeting or thanks before the question."""
-    if turn.kind not in ("explain", "answer", "unknown", "identity", "hobby") or rng.random() > 0.12:
+def lead_in(turn: Turn, position: int, speaker: Speaker, rng: Random) -> Turn:
+    """The turn, now and then with a greeting, with thanks, or with an order to drop the persona before it.
+
+    Such an order changes nothing in the reply: the persona stays and the question is answered.
+    """
+    draw = rng.random()
+    if turn.kind not in ("explain", "answer", "unknown", "identity", "hobby") or draw > 0.15:
         return turn
-    words = LEADS if position else HELLOS
-    return replace(turn, user=f"{rng.choice(words)} {turn.user}")
+    if draw < 0.03 and speaker.system:
+        order = one_of(rng, table("user")["pressure"], name=speaker.name, role=speaker.role)
+        return replace(turn, user=f"{order} {turn.user}")
+    lead = rng.choice(LEADS if position else HELLOS)
+    user = turn.user
+    if turn.user.lower().startswith(("hey", "hi", "hello", "ok", "so ", "and", "but")):
+        return turn
+    if lead[-1] not in ".!" and not user.startswith(("I ", "I'", "DNA")):
+        user = user[0].lower() + user[1:]
+    return replace(turn, user=f"{lead} {user}")
 
 
 def write(speaker: Speaker, library: Library, harmful: Sequence[str], rng: Random) -> list[Message]:
@@ -120,7 +132,7 @@ def write(speaker: Speaker, library: Library, harmful: Sequence[str], rng: Rando
     room = 2400 if any(rule.kind == "upper" for rule in speaker.constraints) else CHARACTERS
     room -= len(speaker.system)
     for position in range(count):
-        turn = lead_in(script.turn(position, count), position, rng)
+        turn = lead_in(script.turn(position, count), position, speaker, rng)
         reply = speaker.say(turn, rng)
         room -= len(turn.user) + len(reply) + 12
         if room < 0 and exchanges:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -70,7 +70,9 @@ def draw(rng: Random) -> Speaker:
         return shipped_speaker(rng.choice(shipped()), rng)
     if kind == "borrowed":
         return borrowed(rng.choice(shipped()), rng)
-    return neutral(rng) if kind == "neutral" else plain()
+    if kind == "neutral":
+        return neutral(rng) if rng.random() < 0.88 else ruled(rng)
+    return plain()
 
 
 def shipped_speaker(key: str, rng: Random) -> Speaker:
@@ -84,7 +86,10 @@ def shipped_speaker(key: str, rng: Random) -> Speaker:
 def borrowed(key: str, rng: Random) -> Speaker:
     """A shipped voice under another name and hobby: the voice must come from the instruction's words."""
     spoken = voice(key)
-    own_name, hobby = name(rng), rng.choice(people("hobbies"))
+    bare = rng.random() < 0.25
+    # An instruction that names nobody leaves the voice its own name and hobby.
+    own_name = spoken.name if bare else name(rng)
+    hobby = spoken.hobby if bare else rng.choice(people("hobbies"))
     terse = rng.random() < 0.35
     rule = rng.choice(spoken.rules)
     rule = rule if rule.endswith((".", "!", '!"')) else rule + "."
@@ -93,11 +98,15 @@ def borrowed(key: str, rng: Random) -> Speaker:
         extra = tuple(one for one in constraints.draw(rng) if one.kind in ADDED)
         rule = constraints.joined([rule, *(one.wording(rng, terse) for one in extra)])
     system = _instruction(rng, own_name, spoken.role, hobby, rule, terse)
+    if bare:
+        system = one_of(rng, table("people")["bare"]["frames"], role=spoken.role, rules=rule)
     return Speaker(spoken, own_name, spoken.role, hobby, system, constraints=extra)
 
 
 def neutral(rng: Random) -> Speaker:
     own_name, role, hobby = name(rng), rng.choice(people("occupations")), rng.choice(people("hobbies"))
+    if rng.random() < 0.12:
+        role = "a helpful assistant"
     rules = constraints.draw(rng)
     terse = rng.random() < 0.4
     worded = [rule.wording(rng, terse) for rule in rules]
@@ -109,6 +118,15 @@ def neutral(rng: Random) -> Speaker:
 def plain() -> Speaker:
     spoken = voice("assistant")
     return Speaker(spoken, spoken.name, spoken.role, spoken.hobby)
+
+
+def ruled(rng: Random) -> Speaker:
+    """The plain assistant with style rules and nothing else."""
+    rules = constraints.draw(rng)
+    worded = constraints.joined([rule.wording(rng, rng.random() < 0.3) for rule in rules])
+    head = rng.choice(("You are a helpful assistant.", "You are a friendly assistant.", "", "", "Be helpful."))
+    system = f"{head} {worded}".strip() or "You are a helpful assistant."
+    return replace(plain(), system=system, constraints=rules)
 
 
 def _instruction(rng: Random, own_name: str, role: str, hobby: str, rules: str, terse: bool) -> str:

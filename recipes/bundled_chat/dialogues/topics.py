@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,15 @@ from random import Random
 from pydantic import BaseModel, ConfigDict
 
 from recipes.bundled_chat.dialogues.turns import Turn, one_of, rough, sentences, table
+
+# Nouns whose plural is formed by rule.
+REGULAR = re.compile(r"^[A-Za-z]+( [a-z]+)?$(?<!fe)(?<!f)(?<!fish)(?<!man)(?<!child)(?<!us)(?<!mouse)(?<!sheep)")
+
+
+def plurals(noun: str) -> str:
+    if noun.endswith(("s", "x", "ch", "sh", "potato", "tomato", "volcano", "mango")):
+        return noun + "es"
+    return noun[:-1] + "ies" if re.search(r"[^aeiou]y$", noun) else noun + "s"
 
 
 class Topic(BaseModel):
@@ -26,10 +36,16 @@ class Topic(BaseModel):
     tip: tuple[str, ...]
     words: tuple[str, ...]
 
-    def slots(self) -> dict[str, str]:
-        plural = self.plural
+    def slots(self, rng: Random) -> dict[str, str]:
+        """Words for a question. Users also name a thing without its article or in the plural."""
+        plural, said = self.plural, self.name
+        article, _, noun = said.partition(" ")
+        draw = rng.random()
+        if article in ("a", "an") and draw < 0.3:
+            plural = draw < 0.2 and bool(REGULAR.search(noun))
+            said = plurals(noun) if plural else noun
         return {
-            "x": self.name,
+            "x": said,
             "is": "are" if plural else "is",
             "does": "do" if plural else "does",
             "it": "they" if plural else "it",
@@ -78,7 +94,7 @@ def ask(topic: Topic, about: str, rng: Random, used: set[str], follow: bool) -> 
     phrases = table("questions")[about]
     by_name = phrases["direct"]
     phrasings = phrases["follow"] if follow and rng.random() < 0.75 else by_name
-    user = rough(one_of(rng, phrasings, **topic.slots()), rng)
+    user = rough(one_of(rng, phrasings, **topic.slots(rng)), rng)
     return Turn(user, "explain", _answer(topic, about, rng, used), topic.name)
 
 
