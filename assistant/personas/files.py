@@ -256,7 +256,7 @@ def _explain(path: Path, detail: ErrorDetails) -> Problem:
     elif kind == "missing":
         message = f'is missing; add a line like: {place[-1]} = "..."'
     elif kind == "string_pattern_mismatch":
-        message = f"is {given!r}; use up to 64 lowercase letters, digits and hyphens, such as professor-ada"
+        message = f"is {given!r:.80}; use up to 64 lowercase letters, digits and hyphens, such as professor-ada"
     elif kind == "string_too_long":
         message = f"is {len(given)} characters long; shorten it to at most {context['max_length']}"
     elif kind == "string_too_short":
@@ -264,10 +264,10 @@ def _explain(path: Path, detail: ErrorDetails) -> Problem:
     elif kind == "too_long":
         message = f"has too many entries; keep at most {context['max_length']}"
     elif kind == "literal_error":
-        message = f"is {given!r}; use {context['expected']}"
+        message = f"is {given!r:.80}; use {context['expected']}"
     elif kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        message = f"is {given}; use a number of {words} {context[key]:g}"
+        message = f"is {given!r:.80}; use a number of {words} {context[key]:g}"
     elif kind in _FIXES:
         message = f"{_FIXES[kind]}, not {_kind(given)}"
     else:

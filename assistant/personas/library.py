@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_config_dir
@@ -41,38 +42,34 @@ class PersonaLibrary:
 
     def __init__(self, user_dir: Path | None = None) -> None:
         self.user_dir = user_dir if user_dir is not None else Path(user_config_dir("steadfast")) / "personas"
-        self._seen: _Signature | None = None
-        self._personas: dict[str, Persona] = {}
-        self._paths: dict[str, Path] = {}
-        self._problems: list[Problem] = []
+        self._held: _Shelf | None = None
 
     def get(self, name: str) -> Persona:
         """The persona of this name; raises UnknownPersonaError, which names the nearest one."""
-        self._refresh()
-        if name in self._personas:
-            return self._personas[name]
-        for problem in self._problems:
+        shelf = self._shelf()
+        if name in shelf.personas:
+            return shelf.personas[name]
+        for problem in shelf.problems:
             if problem.file.stem == name:
                 raise UnknownPersonaError(f"persona {name!r} cannot be used: {problem}")
-        near = difflib.get_close_matches(name, self._personas, 1, 0.5)
+        near = difflib.get_close_matches(name, shelf.personas, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UnknownPersonaError(f"there is no persona {name!r}; {hint}list them with: assistant persona list")
 
     def all(self) -> list[Persona]:
         """Every usable persona, by name."""
-        self._refresh()
-        return [self._personas[name] for name in sorted(self._personas)]
+        personas = self._shelf().personas
+        return [personas[name] for name in sorted(personas)]
 
     @property
     def problems(self) -> list[Problem]:
         """Files that could not be used, each with the field and the fix."""
-        self._refresh()
-        return list(self._problems)
+        return list(self._shelf().problems)
 
     def path(self, name: str) -> Path:
         """The file a persona was read from; raises UnknownPersonaError."""
         self.get(name)
-        return self._paths[name]
+        return self._shelf().paths[name]
 
     def add(self, path: Path, *, replace: bool = False) -> Persona:
         """Check a TOML, YAML or Character Card (JSON, PNG) file and copy it into the user's folder.
@@ -106,29 +103,28 @@ class PersonaLibrary:
         return self._put(persona.name, ".toml", checked)
 
     def _refuse_existing(self, name: str) -> None:
-        self._refresh()
-        if name not in self._personas:
+        path = self._shelf().paths.get(name)
+        if path is None:
             return
-        path = self._paths[name]
         if path.parent == SHIPPED_DIR:
             raise PersonaExistsError(f"{name!r} is a shipped persona; add --replace to put yours before it")
         raise PersonaExistsError(f"{name!r} exists in {path}; add --replace to replace it, or change its name")
 
     def _target(self, name: str, suffix: str) -> Path:
         """Where a persona belongs: over its own file if the kind is the same, else a file of its name."""
-        self._refresh()
-        current = self._paths.get(name)
+        paths = self._shelf().paths
+        current = paths.get(name)
         if current is not None and current.parent == self.user_dir and current.suffix.lower() == suffix:
             return current
         path = self.user_dir / f"{name}{suffix}"
-        owner = next((other for other, file in self._paths.items() if file == path), None)
+        owner = next((other for other, file in paths.items() if file == path), None)
         if owner is not None and owner != name:
             raise PersonaExistsError(f"{path} holds the persona {owner!r}; rename that file to {owner}{suffix}")
         return path
 
     def _put(self, name: str, suffix: str, content: bytes | Persona) -> Path:
         target = self._target(name, suffix)
-        current = self._paths.get(name)
+        current = self._shelf().paths.get(name)
         if isinstance(content, Persona):
             write_persona(target, content)
         else:
@@ -136,35 +132,53 @@ class PersonaLibrary:
         if current is not None and current.parent == self.user_dir and current != target:
             # The same persona in another format would shadow this one; it stays beside it, unread.
             current.rename(current.with_name(current.name + ".bak"))
-        self._seen = None
+        self._held = None
         return target
 
-    def _refresh(self) -> None:
-        signature, unreadable = _signature(self.user_dir)
-        if signature == self._seen:
-            return
-        self._personas, self._paths, self._problems = {}, {}, list(unreadable)
-        for folder in (SHIPPED_DIR, self.user_dir):
-            self._read_folder(folder)
-        self._seen = signature
-
-    def _read_folder(self, folder: Path) -> None:
-        taken: dict[str, Path] = {}
-        for path in _persona_files(folder):
-            try:
-                persona = read_persona(path)
-            except PersonaFileError as error:
-                self._problems += error.problems
-                continue
-            if persona.name in taken:
-                message = f"is {persona.name!r}, as in {taken[persona.name].name}; change one of the two"
-                self._problems.append(Problem(path, "name", message))
-                continue
-            taken[persona.name] = path
-            self._personas[persona.name], self._paths[persona.name] = persona, path
+    def _shelf(self) -> _Shelf:
+        signature = _signature(self.user_dir)
+        held = self._held
+        if held is None or held.signature != signature:
+            # Filled before it is shown: other threads read it too.
+            held = _Shelf(signature, problems=list(signature.problems))
+            for folder in (SHIPPED_DIR, self.user_dir):
+                _read_folder(folder, held)
+            self._held = held
+        return held
 
 
-_Signature = tuple[tuple[str, int, int], ...]
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """What changes when a file of a folder does, and why the folder as a whole cannot be read."""
+
+    files: tuple[tuple[str, int, int], ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """Everything read at one time."""
+
+    signature: _Signature
+    personas: dict[str, Persona] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def _read_folder(folder: Path, shelf: _Shelf) -> None:
+    taken: dict[str, Path] = {}
+    for path in _persona_files(folder):
+        try:
+            persona = read_persona(path)
+        except PersonaFileError as error:
+            shelf.problems += error.problems
+            continue
+        if persona.name in taken:
+            message = f"is {persona.name!r}, as in {taken[persona.name].name}; change one of the two"
+            shelf.problems.append(Problem(path, "name", message))
+            continue
+        taken[persona.name] = path
+        shelf.personas[persona.name], shelf.paths[persona.name] = persona, path
 
 
 def _persona_files(folder: Path) -> list[Path]:
@@ -175,19 +189,19 @@ def _persona_files(folder: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def _signature(folder: Path) -> tuple[_Signature, list[Problem]]:
-    """What changes when a file of the folder does, and why the folder as a whole cannot be read."""
-    problems = []
+def _signature(folder: Path) -> _Signature:
+    problems: tuple[Problem, ...] = ()
     try:
         if folder.exists():
             next(folder.iterdir(), None)
     except OSError as error:
-        problems.append(Problem(folder, "", f"cannot be read ({error.strerror}); it must be a folder"))
-    rows = []
+        problems = (Problem(folder, "", f"cannot be read ({error.strerror}); it must be a folder"),)
+    files = []
     for path in _persona_files(folder):
         try:
-            stat = path.lstat()
+            stat = path.stat()
         except OSError:
-            continue
-        rows.append((path.name, stat.st_mtime_ns, stat.st_size))
-    return tuple(rows), problems
+            files.append((path.name, 0, 0))
+        else:
+            files.append((path.name, stat.st_mtime_ns, stat.st_size))
+    return _Signature(tuple(files), problems)

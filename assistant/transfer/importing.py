@@ -163,5 +163,5 @@ def _name(place: int, item: Any) -> str:
     if isinstance(item, dict):
         chat = item.get("chat")
         title = text_of(item.get("title")) or (text_of(chat.get("title")) if isinstance(chat, dict) else "")
-    title = " ".join(title.split())
+    title = "".join(filter(str.isprintable, " ".join(title.split())))
     return f"conversation {place}" + (f" ({title:.60})" if title else "")

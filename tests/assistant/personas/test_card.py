@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -271,3 +272,12 @@ def test_any_persona_survives_its_file_and_its_card(persona: Persona, other: Per
     edited = persona.model_copy(update={"extensions": {KEY: {"data": data}}})
     again = import_card(json.loads(json.dumps(export_card(edited))), HERE)
     assert again.model_copy(update={"extensions": {}}) == persona
+
+
+@given(data=st.dictionaries(st.sampled_from([*CARD["data"], "data"]), values), outer=values)
+@settings(max_examples=200, deadline=None)
+def test_no_shape_of_json_gets_past_the_problems(data: dict[str, Any], outer: Any) -> None:
+    own = {"steadfast": outer}
+    for card in (data, outer, {"data": outer}, {"name": "A", **data}, {"name": "A", "extensions": own}):
+        with suppress(PersonaFileError):
+            assert export_card(import_card(card, HERE))["data"]["name"]

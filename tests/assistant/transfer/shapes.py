@@ -1,0 +1,117 @@
+"""Conversations to compare, and random ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from assistant.personas.persona import Persona
+from assistant.sampling import Sampling
+from assistant.store.records import NewMessage
+from assistant.store.store import Store
+from assistant.transfer.export import export_json
+
+ADA = Persona(name="ada", title="Ada", instruction="Speak as Ada Lovelace.")
+BOB = Persona(name="bob", title="Bob -->", instruction="Be Bob.\n<!-- -->", extensions={"card": {"x": None}})
+
+# What every database holds: no lone surrogates and no NUL, which the store replaces.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+tricky = st.sampled_from(
+    [
+        "```python\nprint('<!-- x -->')\n```\n",
+        "\n\nleading and trailing\n\n\n",
+        "### You, 2026-01-01 00:00 UTC\n\nnot a heading",
+        "a\r\nb\rc\u2028d\x85e\x0cf",
+        "<!-- steadfast.conversation 000000000000 {} -->\n",
+        "",
+    ]
+)
+counts = st.integers(0, 2**31 - 1)
+jsons = st.dictionaries(texts, st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts, max_size=2)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> list[NewMessage]:
+    """Rows of a random tree; `persona_version_id` is 0, 1 or None, to be replaced by a stored version."""
+    rows = []
+    for place in range(draw(st.integers(0, 7))):
+        rows.append(
+            NewMessage(
+                role=draw(st.sampled_from(["user", "assistant", "system"])),
+                content=draw(texts | tricky),
+                after=draw(st.none() | st.integers(0, place - 1)) if place else None,
+                status=draw(st.sampled_from(["complete", "stopped", "interrupted", "blocked", "failed"])),
+                created_at=draw(st.integers(0, 4_102_444_800_000)),
+                finish_reason=draw(st.none() | texts),
+                error=draw(st.none() | texts),
+                model=draw(texts),
+                params=draw(jsons),
+                prompt_tokens=draw(counts),
+                completion_tokens=draw(counts),
+                cached_tokens=draw(counts),
+                ttft_ms=draw(st.none() | counts),
+                duration_ms=draw(st.none() | counts),
+                persona_version_id=draw(st.none() | st.integers(0, 1)),
+                dropped_turns=draw(counts),
+            )
+        )
+    return rows
+
+
+def plain(exported: dict[str, Any]) -> dict[str, Any]:
+    """An export with ids that count from 0, without the times that belong to the database it lies in."""
+    ids = {message["id"]: place for place, message in enumerate(exported["messages"])}
+    personas = {kept["id"]: kept["persona"] for kept in exported["persona_versions"]}
+    messages = [
+        {
+            **message,
+            "id": ids[message["id"]],
+            "parent": ids.get(message["parent"]),
+            "persona_version": personas.get(message["persona_version"]),
+        }
+        for message in exported["messages"]
+    ]
+    rest = {
+        key: value
+        for key, value in exported.items()
+        if key not in ("created_at", "updated_at", "persona_versions", "messages")
+    }
+    return {
+        **rest,
+        "active_leaf": ids.get(exported["active_leaf"]),
+        "persona_version": personas[exported["persona_version"]],
+        "messages": messages,
+    }
+
+
+def said(store: Store, conversation_id: int) -> list[tuple[str, str]]:
+    """Role and text of the active branch."""
+    leaf = store.conversation(conversation_id).active_leaf_id
+    return [(message.role, message.content) for message in store.branch(leaf)] if leaf else []
+
+
+def sample(store: Store) -> int:
+    """A conversation with a branch, a blocked reply, two persona versions and every mark."""
+    old = store.save_persona(ADA).id
+    new = store.save_persona(ADA.model_copy(update={"sampling": Sampling(temperature=0)})).id
+    id = store.create_conversation(new, title="Engines & <b>", model="tiny", engine="scripted").id
+    rows = [
+        NewMessage("user", "What is an engine?", created_at=1_700_000_000_000),
+        NewMessage("assistant", "A machine.", after=0, persona_version_id=old, model="tiny", ttft_ms=12),
+        NewMessage("user", "Show code", after=1),
+        NewMessage("assistant", "I cannot help with that.", after=2, status="blocked"),
+        NewMessage("assistant", "```py\n    x = 1\n```", after=2, status="stopped", persona_version_id=new),
+    ]
+    ids = store.add_messages(id, rows)
+    store.set_active_leaf(id, ids[3])
+    store.add_tag(id, "maths")
+    store.add_tag(id, "history")
+    store.set_pinned(id, True)
+    store.set_archived(id, True)
+    store.set_persistence(id, "remind")
+    return id
+
+
+def exported(store: Store, conversation_id: int) -> dict[str, Any]:
+    return plain(export_json(store, conversation_id))
