@@ -54,7 +54,7 @@ class PersonaLibrary:
                 raise UnknownPersonaError(f"persona {name!r} cannot be used: {problem}")
         near = difflib.get_close_matches(name, shelf.personas, 1, 0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UnknownPersonaError(f"there is no persona {name!r}; {hint}list them with: assistant persona list")
+        raise UnknownPersonaError(f"there is no persona {name!r}; {hint}list them with: assistant personas list")
 
     def all(self) -> list[Persona]:
         """Every usable persona, by name."""
@@ -131,7 +131,7 @@ class PersonaLibrary:
             replace_file(target, content)
         if current is not None and current.parent == self.user_dir and current != target:
             # The same persona in another format would shadow this one; it stays beside it, unread.
-            current.rename(current.with_name(current.name + ".bak"))
+            current.replace(current.with_name(current.name + ".bak"))
         self._held = None
         return target
 

@@ -54,7 +54,7 @@ def test_an_edit_shows_without_a_restart(library: PersonaLibrary) -> None:
 
 
 def test_an_unknown_name_names_the_nearest_and_how_to_list(library: PersonaLibrary) -> None:
-    with pytest.raises(UnknownPersonaError, match=r"'profesor'; did you mean 'professor'\?.*persona list"):
+    with pytest.raises(UnknownPersonaError, match=r"'profesor'; did you mean 'professor'\?.*personas list"):
         library.get("profesor")
 
 
