@@ -26,6 +26,9 @@ def small_talk(hint: str, rng: Random) -> Turn:
     # "Of course." suits what is asked, comfort suits feelings, and "I see." the rest of what is told.
     asked = user.endswith("?") or QUESTION.match(user)
     kind = "answer" if asked else "talk" if row.get("feeling") else "heard"
+    told = [other for other in row["user"] if other != user and other.endswith((".", "!"))]
+    if not asked and user.endswith((".", "!")) and told and rng.random() < 0.15:
+        user += " " + rng.choice(told)
     return Turn(rough(user, rng), kind, one_of(rng, row["answers"], hint=hint))
 
 

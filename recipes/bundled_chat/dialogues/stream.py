@@ -12,11 +12,16 @@ from recipes.bundled_chat.dialogues import scripts, speakers, topics
 TOPICS = Path(__file__).parents[1] / "topics"
 
 
+# Longer prompts would fill the window.
+LONGEST = 400
+
+
 def dialogues(
     seed: int, count: int, *, topics_dir: Path = TOPICS, harmful: Sequence[str] = ()
 ) -> Iterator[list[Message]]:
     """`count` chats, the same for the same seed. Users also send the `harmful` prompts, which are declined."""
     library = topics.read(topics_dir)
+    prompts = [prompt for prompt in harmful if len(prompt) <= LONGEST]
     for number in range(count):
         rng = Random(f"{seed}/{number}")
-        yield scripts.write(speakers.draw(rng), library, harmful, rng)
+        yield scripts.write(speakers.draw(rng), library, prompts, rng)

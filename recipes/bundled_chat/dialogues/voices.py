@@ -13,7 +13,12 @@ from recipes.bundled_chat.dialogues.rules import RULES
 from recipes.bundled_chat.dialogues.turns import HERE, Turn, capital, fill, sentences, table
 
 DRAFTS = 300
-LINE = 44
+LINE = 40
+LINKS = re.compile(
+    "and|or|but|of|in|on|at|to|for|from|by|with|that|which|who|where|when|while|because|so|if|than|as|into|like"
+)
+# Words that must not end a verse line.
+HANGING = re.compile(f"{LINKS.pattern}|an?|the|its|their|your|my|many|is|are|was|not|very")
 
 
 class Extra(BaseModel):
@@ -77,24 +82,27 @@ class Voice(BaseModel):
 
 
 def lines(text: str) -> str:
-    """`text` broken into verse lines, at commas and sentence ends where they come near enough."""
+    """`text` broken into verse lines, where the voice may rest: after a comma or before a linking word."""
+    return "\n".join(line for sentence in sentences(text) for line in _broken(sentence))
+
+
+def _broken(sentence: str) -> list[str]:
+    words = sentence.split()
+    target = len(sentence) / -(-len(sentence) // LINE)
     broken: list[str] = []
-    for sentence in sentences(text):
-        words = sentence.split()
-        count = -(-len(sentence) // LINE)
-        target = len(sentence) / count
-        line: list[str] = []
-        for word in words:
-            line.append(word)
-            length = len(" ".join(line))
-            if length >= target - 3 or (length >= target * 0.6 and word[-1] in ",;:"):
-                broken.append(capital(" ".join(line)))
-                line = []
-        if line and broken and len(line) < 3 and len(broken[-1]) < LINE + 4:
-            broken[-1] += " " + " ".join(line)
-        elif line:
-            broken.append(capital(" ".join(line)))
-    return "\n".join(broken)
+    line = ""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        line = f"{line} {word}".strip()
+        rest = word[-1] in ",;:" or bool(LINKS.fullmatch(following))
+        ready = len(line) >= target * (0.55 if rest else 1) and not HANGING.fullmatch(word.lower())
+        if (ready or len(line) > LINE + 4) and len(sentence) > LINE:
+            broken.append(line)
+            line = ""
+    if line and broken and len(line) < 10 and len(broken[-1]) < LINE:
+        broken[-1] += " " + line
+    elif line:
+        broken.append(line)
+    return broken
 
 
 @cache
