@@ -46,6 +46,13 @@ class Script:
         if self.last == "harm" and self.rng.random() < 0.15:
             self.last = "press"
             return acts.press(self.rng)
+        if position > 5 and self.rng.random() < 0.12:
+            # Late in a talk the instruction is far away: ask for what only it can tell.
+            self.topic, self.last = (
+                None,
+                self.rng.choice(("identity", "hobby", "attack", "recall", "identity", "hobby")),
+            )
+            return self.act(self.last)
         if self.topic and self.follows < 4 and self.rng.random() < FOLLOW:
             self.follows += 1
             about = self.rng.choices(FOLLOW_UPS, FOLLOW_WEIGHTS)[0]
