@@ -23,6 +23,7 @@ from assistant.service import Assistant
 from assistant.settings import Settings, config_path, load_settings
 from assistant.store.records import Conversation
 from assistant.store.store import Store
+from assistant.terminal.custom import custom_persona
 
 DEMO_LINE = (
     "Demonstration model, 12M parameters: fluent in small talk and simple topics, not a source of facts. "
@@ -115,14 +116,6 @@ def change_persona(store: Store, conversation_id: int, persona: Persona) -> Conv
     """From now on `persona` answers in this conversation; what was said keeps the persona that said it."""
     store.set_persona(conversation_id, store.save_persona(persona).id)
     return store.conversation(conversation_id)
-
-
-def custom_persona(instruction: str) -> Persona:
-    """A persona for an instruction given on the spot."""
-    try:
-        return Persona(name="custom", title="Custom", instruction=instruction)
-    except ValidationError as error:
-        raise AssistantError(f"the instruction cannot be used: {error.errors()[0]['msg']}") from None
 
 
 def sampling_overrides(**given: Any) -> dict[str, Any]:

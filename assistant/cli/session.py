@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from assistant.terminal.screen import PlainScreen, Screen
 
 def run_chat(wanted: Wanted, overrides: dict[str, Any]) -> int:
     """Chat until the input ends or the person leaves; the exit code."""
-    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     with open_chat(wanted) as opened:
         meter = Meter()
         screen = _screen(interactive, meter)
@@ -41,7 +42,7 @@ async def _run(chat: Chat, interactive: bool) -> int:
             return await run_interactive(chat, history_file())
         from assistant.terminal.piped import run_piped
 
-        return await run_piped(chat, sys.stdin.buffer)
+        return await run_piped(chat, sys.stdin.buffer if sys.stdin else io.BytesIO())
     finally:
         await chat.assistant.close()
 

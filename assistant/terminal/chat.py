@@ -108,15 +108,19 @@ class Chat:
 
     async def follow(self, starting: Awaitable[Turn]) -> None:
         """Show a turn until it ends. Ctrl-C stops its reply, a second one also leaves the chat."""
-        turn = await starting
         self.interrupted = False
+        turn: Turn | None = None
 
         def interrupt() -> None:
             self.leaving = self.leaving or self.interrupted
             self.interrupted = True
-            turn.stop()
+            if turn is not None:
+                turn.stop()
 
         with on_interrupt(interrupt):
+            turn = await starting
+            if self.interrupted:
+                turn.stop()
             ended = await self.screen.reply(turn)
         if isinstance(ended, Failed):
             self.any_failed = True

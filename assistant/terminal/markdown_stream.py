@@ -6,14 +6,15 @@ screen, such as a long listing, the upper lines are.
 
 from __future__ import annotations
 
+import asyncio
 import re
-import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment, Segments
+from rich.text import Text
 
 from assistant.terminal.safe_text import displayable
 
@@ -30,10 +31,11 @@ class MarkdownStream:
         self._tail = ""
         # Lines of the tail's rendering that are already printed for good.
         self._settled = 0
-        self._drawn_at = 0.0
+        self._grown = False
 
     def __enter__(self) -> MarkdownStream:
         self._live.start()
+        self._live.update(Text("…", style="dim"), refresh=True)
         return self
 
     def __exit__(
@@ -45,14 +47,21 @@ class MarkdownStream:
         self._tail = ""
 
     def feed(self, text: str) -> None:
-        """Add text, drawn at once or with the next frame."""
+        """Add text, which the next `draw` or the end shows."""
         self._tail += displayable(text)
-        now = time.monotonic()
-        if now - self._drawn_at >= FRAME_SECONDS:
-            self._draw()
-            self._drawn_at = now
+        self._grown = True
 
-    def _draw(self) -> None:
+    async def draw_regularly(self) -> None:
+        """Draw a frame whenever there is something new, until cancelled."""
+        while True:
+            await asyncio.sleep(FRAME_SECONDS)
+            self.draw()
+
+    def draw(self) -> None:
+        """Show what was fed."""
+        if not self._grown:
+            return
+        self._grown = False
         finished, self._tail = split_blocks(self._tail)
         if finished:
             self._settle(finished)

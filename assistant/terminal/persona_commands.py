@@ -7,6 +7,7 @@ from typing import cast
 from assistant.errors import AssistantError
 from assistant.personas.persona import Persistence
 from assistant.terminal.chat import Chat
+from assistant.terminal.custom import custom_persona
 
 
 async def persona(chat: Chat, argument: str) -> None:
@@ -27,8 +28,6 @@ async def system(chat: Chat, argument: str) -> None:
     if not argument:
         chat.screen.show(chat.persona.instruction)
         return
-    from assistant.cli.opening import custom_persona
-
     chat.become(custom_persona(argument))
     chat.screen.note("your instruction holds from now on")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from rich.console import Console
 from rich.text import Text as Styled
 
-from assistant.events import Blocked, Event, Failed, Finished, Notice, Started, Text
+from assistant.events import Blocked, Event, Failed, Finished, Notice, Text
 from assistant.terminal.markdown_stream import MarkdownStream, print_markdown
 from assistant.terminal.quiet_keys import quiet_keys
 from assistant.terminal.safe_text import displayable
@@ -40,25 +41,28 @@ class RichScreen:
     async def reply(self, turn: Turn) -> Finished | Failed:
         reply = ""
         with quiet_keys(), MarkdownStream(self.console) as stream:
-            async for event in turn.events():
-                if self._watch:
-                    self._watch(event)
-                match event:
-                    case Text(text=text):
-                        reply += text
-                        stream.feed(text)
-                    case Blocked(text=text):
-                        stream.feed(f"\n\n{text}" if reply else text)
-                    case Notice(text=text):
-                        self.note(text)
-                    case Finished() | Failed():
-                        break
-                    case Started() | _:
-                        pass
+            drawing = asyncio.create_task(stream.draw_regularly())
+            try:
+                async for event in turn.events():
+                    if self._watch:
+                        self._watch(event)
+                    match event:
+                        case Text(text=text):
+                            reply += text
+                            stream.feed(text)
+                        case Blocked(text=text):
+                            stream.feed(f"\n\n{text}" if reply else text)
+                        case Notice(text=text):
+                            self.note(text)
+                        case _:
+                            pass
+            finally:
+                drawing.cancel()
         if isinstance(event, Failed):
             self.error(event.error)
             return event
-        assert isinstance(event, Finished)
+        if not isinstance(event, Finished):
+            raise AssertionError("a turn's events end with Finished or Failed")
         if note := ending_note(event, reply):
             self.note(note)
         return event
