@@ -38,17 +38,22 @@ class Stage(Strict):
 
     tokens: int
     batch_tokens: int
-    length: int
     learning_rate: float
     warmup_steps: int
     decay: float
     weight_decay: float = 0.05
 
 
+class Pretraining(Stage):
+    """`length` is that of a training row, in tokens."""
+
+    length: int
+
+
 class Recipe(Strict):
     seed: int
     architecture: Architecture
-    pretraining: Stage
+    pretraining: Pretraining
     tuning: Stage
     sources: list[Source]
     dialogues: int

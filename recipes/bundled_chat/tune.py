@@ -21,12 +21,13 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from guardrails.messages import Message
 from guardrails.rendering import ChatTemplate
-from recipes.bundled_chat.config import Recipe, load
+from recipes.bundled_chat.config import load
 from recipes.bundled_chat.dialogues.generate import dialogues
 from recipes.bundled_chat.loop import IGNORED, loss_of, on_device, train
 
 # Row lengths. Dialogues of like length share a batch, so few tokens are padding and few shapes are compiled.
-LENGTHS = (128, 192, 288, 432, 640, 960, 1408, 2048)
+# The longest sets how far the model can look back: the window is a little more than it.
+LENGTHS = (128, 192, 288, 432, 640, 960, 1408)
 VALIDATION_DIALOGUES = 300
 
 
@@ -94,7 +95,7 @@ def harmful_prompts(data: Path) -> list[str]:
     return [json.loads(line)["prompt"] for line in path.open(encoding="utf-8")]
 
 
-def examples(recipe: Recipe, template: ChatTemplate, data: Path, count: int, seed: int) -> list[Example]:
+def examples(template: ChatTemplate, data: Path, count: int, seed: int) -> list[Example]:
     """Generate and render `count` dialogues."""
     generated = dialogues(seed, count, harmful=harmful_prompts(data))
     return [example(messages, template) for messages in track(generated, "writing dialogues", total=count)]
@@ -112,9 +113,9 @@ def main(
     template = ChatTemplate(tokenizer)
     model = LlamaForCausalLM.from_pretrained(out / "pretrained", dtype=torch.float32)
     on_device(model)
-    validation = examples(recipe, template, data, VALIDATION_DIALOGUES, recipe.seed + 1)
+    validation = examples(template, data, VALIDATION_DIALOGUES, recipe.seed + 1)
     print(f"bits per reply byte before: {reply_bits_per_byte(model, validation):.3f}")
-    training = examples(recipe, template, data, recipe.dialogues, recipe.seed)
+    training = examples(template, data, recipe.dialogues, recipe.seed)
     batches = batches_of(training, stage.batch_tokens, tokenizer.pad_token_id, recipe.seed)
     steps = stage.tokens // stage.batch_tokens
     print(f"{len(batches)} batches, {steps / len(batches):.2f} epochs")
@@ -123,6 +124,7 @@ def main(
         return {"reply_bits_per_byte": round(reply_bits_per_byte(model, validation), 4)}
 
     train(model, lambda step: batches[step % len(batches)], stage, steps, out / "tuning", evaluate=evaluate)
+    model.config.max_position_embeddings = tokenizer.model_max_length = recipe.architecture.window
     model.save_pretrained(out / "tuned")
     tokenizer.save_pretrained(out / "tuned")
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -46,6 +47,7 @@ async def stream(database: Path, progress: int) -> None:
 
 
 def begin(folder: Path, number: int) -> int:
+    shutil.copy(folder / "empty.db", folder / f"{number}.db")
     progress = os.open(folder / f"{number}.log", os.O_WRONLY | os.O_CREAT)
     child = os.fork()
     if child:
@@ -83,6 +85,7 @@ def examine(folder: Path, number: int, killed_at: float) -> dict[str, object]:
 def main(folder: Path, seed: int) -> None:
     rng = random.Random(seed)
     bundled_template().encode("loaded before the forks")
+    Store.open(str(folder / "empty.db")).close()
     for first in range(0, KILLS, AT_ONCE):
         batch = {}
         for number in range(first, first + AT_ONCE):

@@ -1,0 +1,60 @@
+"""Put the tuned weights where the product finds them, in half the size, and plot how they came about.
+
+Run `python -m recipes.bundled_chat.bundle --out DIR` after tuning.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from assistant.engines.catalog import BUNDLED_FOLDER
+from recipes.bundled_chat.config import HERE
+
+LIMIT_MB = 60
+
+
+def plot(out: Path, target: Path) -> None:
+    """Loss by step of both stages, as an SVG."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
+    for axis, stage, measure in zip(
+        axes, ("pretraining", "tuning"), ("bits_per_byte", "reply_bits_per_byte"), strict=True
+    ):
+        log = [json.loads(line) for line in (out / stage / "log.jsonl").read_text().splitlines()]
+        by_step = {entry["step"]: entry for entry in log}  # a resumed run repeats steps: the last counts
+        axis.plot(by_step.keys(), [entry["loss"] for entry in by_step.values()], linewidth=0.6, label="training loss")
+        held_out = {step: entry[measure] for step, entry in by_step.items() if measure in entry}
+        twin = axis.twinx()
+        twin.plot(held_out.keys(), held_out.values(), "o-", color="tab:red", label=f"held-out {measure}")
+        axis.set(title=stage, xlabel="step", ylabel="nats a token")
+        twin.set_ylabel(measure.replace("_", " "))
+    figure.savefig(target)
+
+
+def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
+    """Copy weights (bfloat16), tokenizer and template into the package."""
+    tokenizer = AutoTokenizer.from_pretrained(out / "tuned")
+    model = LlamaForCausalLM.from_pretrained(out / "tuned", dtype=torch.bfloat16)
+    model.save_pretrained(BUNDLED_FOLDER)
+    tokenizer.save_pretrained(BUNDLED_FOLDER)
+    shutil.copy(HERE / "chat_template.jinja", BUNDLED_FOLDER)
+    size = sum(file.stat().st_size for file in BUNDLED_FOLDER.glob("*.safetensors")) / 1e6
+    if size > LIMIT_MB:
+        raise SystemExit(f"the weights take {size:.0f} MB; the package may carry {LIMIT_MB}")
+    plot(out, HERE.parents[1] / "docs" / "bundled-model-training.svg")
+    print(f"{size:.1f} MB of weights in {BUNDLED_FOLDER}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

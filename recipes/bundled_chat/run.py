@@ -1,0 +1,35 @@
+"""From data to bundled weights with one command; run it again after an interruption and it goes on.
+
+    python -m recipes.bundled_chat.run --data DIR --out DIR
+
+`--data` holds the *.jsonl.xz files (see docs/bundled-model.md), with the safety data in ../safety.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recipes.bundled_chat import bundle, corpus, pretrain, tokenizer, tune
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of the training text.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Working folder: corpus, checkpoints, logs.")],
+) -> None:
+    """Tokenizer, corpus, pretraining, tuning, bundle; finished steps are skipped."""
+    if not (out / "tokenizer" / "tokenizer.json").exists():
+        tokenizer.main(data, out)
+    if not (out / "corpus" / "sizes.json").exists():
+        corpus.main(data, out)
+    if not (out / "pretrained" / "tokenizer.json").exists():
+        pretrain.main(out)
+    if not (out / "tuned" / "tokenizer.json").exists():
+        tune.main(data, out)
+    bundle.main(out)
+
+
+if __name__ == "__main__":
+    typer.run(main)
