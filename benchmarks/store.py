@@ -23,6 +23,7 @@ from sqlalchemy import insert
 
 from assistant.personas.persona import Persona
 from assistant.store.database import open_database
+from assistant.store.records import NewMessage
 from assistant.store.schema import ConversationRow, MessageRow
 from assistant.store.store import Store
 
@@ -130,6 +131,8 @@ def benchmark(folder: Path, messages: int, runs: int) -> list[Timing]:
             measure(f"load a branch of {LONG_BRANCH}", 20, runs, lambda _: store.branch(leaf)),
             measure("leaf below the root", None, runs, lambda _: store.leaf_below(leaf - LONG_BRANCH + 1)),
         ]
+        rows = [NewMessage("user", words.text(20), after=n - 1 if n else None) for n in range(1000)]
+        timings.append(measure("import 1,000 messages", None, 5, lambda _: store.add_messages(conversation, rows)))
         store.finish_reply(reply, reply_text, status="complete")
     return [*timings, measure("open a current database", None, runs, lambda _: Store.open(path).close())]
 

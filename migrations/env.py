@@ -38,5 +38,9 @@ if context.is_offline_mode():
 elif isinstance(context.config.attributes.get("connection"), Connection):
     online(context.config.attributes["connection"])
 else:
-    with migration(open_database(resolve_url(None))) as own:
-        online(own)
+    engine = open_database(resolve_url(None))
+    try:
+        with migration(engine) as own:
+            online(own)
+    finally:
+        engine.dispose()

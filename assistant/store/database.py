@@ -26,6 +26,7 @@ from assistant.store.errors import (
 BUSY_TIMEOUT_MS = 5_000
 VARIABLE = "ASSISTANT_DB"
 
+_FORMS = "give a file's path, or a URL such as sqlite:////path/to/file.db or postgresql://user@host/name"
 _OURS = {"alembic_version", "persona_version", "conversation", "message"}
 
 
@@ -50,10 +51,7 @@ def resolve_url(text: str | None) -> str:
         url = make_url(text)
         dialect = url.get_backend_name()
     except (ArgumentError, ValueError):
-        raise StorageError(
-            "The database URL cannot be read: give a file's path, or a URL such as sqlite:////path/to/file.db "
-            "or postgresql://user@host/name."
-        ) from None
+        raise StorageError(f"The database URL cannot be read: {_FORMS}.") from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
     if dialect == "sqlite" and url.database in (None, "", ":memory:"):
@@ -95,7 +93,9 @@ def open_database(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine
         fix = "pip install 'psycopg[binary]'" if error.name == "psycopg" else f"pip install {error.name}"
         raise StorageError(f"The driver for {display_name(url)} is not installed: run {fix}.") from None
     except (SQLAlchemyError, TypeError, ValueError) as error:
-        raise StorageError(f"The database URL {display_name(url)} cannot be used: {_first_line(error)}.") from None
+        raise StorageError(
+            f"The database URL {display_name(url)} cannot be used ({_first_line(error)}): {_FORMS}."
+        ) from None
     try:
         with storage_errors(url), engine.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master" if path else "SELECT 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Row, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
@@ -11,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from assistant.personas.persona import Persona
 from assistant.store.access import Access
 from assistant.store.clock import now
-from assistant.store.errors import NotFoundError
+from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import PersonaVersion
 from assistant.store.schema import PersonaVersionRow as Table
 
@@ -19,7 +20,15 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (Table.id, Table.name, Table.
 
 
 def _version(row: Row[*tuple[Any, ...]]) -> PersonaVersion:
-    return PersonaVersion(row.id, row.name, row.version, Persona.model_validate(row.spec), row.created_at)
+    try:
+        persona = Persona.model_validate(row.spec)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise StorageError(
+            f"Version {row.version} of the persona {row.name} does not suit this version of steadfast "
+            f"({where}: {error.errors()[0]['msg']}): save the persona again."
+        ) from error
+    return PersonaVersion(row.id, row.name, row.version, persona, row.created_at)
 
 
 class Personas(Access):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Self
 
 from assistant.store.conversations import Conversations
 from assistant.store.database import BUSY_TIMEOUT_MS, open_database, resolve_url
+from assistant.store.errors import DiskFullError, UnwritableError
 from assistant.store.messages import Messages
 from assistant.store.personas import Personas
 from assistant.store.replies import Replies
@@ -27,7 +29,9 @@ class Store(Personas, Conversations, Messages, Replies, Reviews, Search):
         store = cls(engine)
         try:
             ensure_current(engine)
-            store.interrupt_dead()
+            # What cannot be written may still be read.
+            with suppress(UnwritableError, DiskFullError):
+                store.interrupt_dead()
         except BaseException:
             store.close()
             raise

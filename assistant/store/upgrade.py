@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _PATIENCE_MS = 60_000
 # Any number, as long as every version of the program takes the same lock on PostgreSQL.
 _ADVISORY_LOCK = 0x57EADFA5
+# Alembic keeps the migration it runs in a global variable.
+_ALEMBIC = threading.Lock()
 
 
 def migrations_folder() -> Path:
@@ -127,7 +130,8 @@ def _migrate(engine: Engine, url: str, target: str, move: Callable[[Config, str]
                 saved = _free_name(path, current)
                 copy_database(engine, saved)
             started = True
-            move(config, target)
+            with _ALEMBIC:
+                move(config, target)
             if target == schema.REVISION:
                 _require_search(connection)
     except Exception as error:

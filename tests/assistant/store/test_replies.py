@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from assistant.store import owner
+from assistant.store.errors import NotFoundError, StorageError
+from assistant.store.records import Conversation, StoredMessage
+from assistant.store.schema import MessageRow
+from assistant.store.store import Store
+
+ROOT = Path(__file__).parents[3]
+
+WRITER = """
+import sys
+from assistant.store.store import Store
+store = Store.open(sys.argv[1])
+parent = store.add_user_message(1, None, "question").id
+reply = store.start_reply(1, parent, model="m", params={}, persona_version_id=1)
+store.grow_reply(reply.id, "half an ans")
+print(reply.id, flush=True)
+sys.stdin.read()
+"""
+
+
+def start(store: Store, conversation: Conversation) -> StoredMessage:
+    question = store.add_user_message(conversation.id, None, "question")
+    return store.start_reply(
+        conversation.id,
+        question.id,
+        model="llama",
+        params={"seed": 1},
+        persona_version_id=conversation.persona_version_id,
+        prompt_tokens=30,
+        dropped_turns=2,
+    )
+
+
+def sign(store: Store, reply: StoredMessage, name: str, updated_at: int | None = None) -> None:
+    values: dict[str, object] = {"owner": name}
+    if updated_at is not None:
+        values["updated_at"] = updated_at
+    with store._engine.begin() as connection:
+        connection.execute(update(MessageRow).where(MessageRow.id == reply.id).values(**values))
+
+
+def status_after_opening(store: Store, reply: StoredMessage) -> str:
+    with Store.open(store.url) as other:
+        return other.message(reply.id).status
+
+
+def test_a_reply_is_stored_from_its_start_to_its_end(store: Store, conversation: Conversation) -> None:
+    reply = start(store, conversation)
+    assert (reply.status, reply.content, reply.model, reply.params) == ("streaming", "", "llama", {"seed": 1})
+    assert (reply.prompt_tokens, reply.dropped_turns) == (30, 2)
+    assert store.conversation(conversation.id).active_leaf_id == reply.id
+    store.grow_reply(reply.id, "so \ud800far")
+    assert store.message(reply.id).content == "so �far"
+    assert store.search("far")[0].message_id == reply.id
+    finished = store.finish_reply(
+        reply.id,
+        "so far so good",
+        status="complete",
+        finish_reason="stop",
+        completion_tokens=4,
+        cached_tokens=20,
+        ttft_ms=5,
+        duration_ms=50,
+    )
+    assert store.message(reply.id) == finished
+    assert (finished.status, finished.content, finished.finish_reason) == ("complete", "so far so good", "stop")
+    assert (finished.completion_tokens, finished.cached_tokens) == (4, 20)
+    assert (finished.ttft_ms, finished.duration_ms) == (5, 50)
+    assert store.conversation(conversation.id).updated_at == finished.updated_at
+
+
+@pytest.mark.parametrize("end", ["complete", "stopped", "interrupted", "blocked", "failed"])
+def test_a_reply_is_finished_once(store: Store, conversation: Conversation, end: str) -> None:
+    reply = start(store, conversation)
+    store.finish_reply(reply.id, "a", status=end, error="why")  # type: ignore[arg-type]
+    with pytest.raises(StorageError, match=f"already {end}"):
+        store.finish_reply(reply.id, "b", status="complete")
+    with pytest.raises(StorageError, match=f"already {end}"):
+        store.grow_reply(reply.id, "b")
+    assert store.message(reply.id).content == "a"
+
+
+def test_a_reply_that_does_not_exist_cannot_grow(store: Store) -> None:
+    with pytest.raises(NotFoundError):
+        store.grow_reply(99, "x")
+
+
+def test_a_killed_writer_leaves_an_interrupted_reply_and_a_living_one_is_let_alone(
+    store: Store, conversation: Conversation
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(store.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    with child:
+        assert child.stdout is not None
+        reply = store.message(int(child.stdout.readline()))
+        assert status_after_opening(store, reply) == "streaming"
+        child.send_signal(signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        # Not collected yet: the process still has an entry in the process table.
+        while status_after_opening(store, reply) == "streaming" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        kept = store.message(reply.id)
+    assert (kept.status, kept.content) == ("interrupted", "half an ans")
+    assert store.conversation(conversation.id).active_leaf_id == reply.id
+
+
+def test_this_process_does_not_interrupt_its_own_replies(store: Store, conversation: Conversation) -> None:
+    reply = start(store, conversation)
+    assert status_after_opening(store, reply) == "streaming"
+
+
+def test_a_process_id_that_is_used_again_is_not_taken_for_the_writer(store: Store, conversation: Conversation) -> None:
+    reply = start(store, conversation)
+    host, pid, _ = owner.this_process().rsplit(":", 2)
+    sign(store, reply, f"{host}:{pid}:another-start")
+    assert status_after_opening(store, reply) == "interrupted"
+
+
+@pytest.mark.parametrize(("silence_ms", "status"), [(1_000, "streaming"), (120_000, "interrupted")])
+def test_a_writer_on_another_host_is_dead_after_a_minute_of_silence(
+    store: Store, conversation: Conversation, silence_ms: int, status: str
+) -> None:
+    reply = start(store, conversation)
+    sign(store, reply, "elsewhere:1:1", int(time.time() * 1000) - silence_ms)
+    assert status_after_opening(store, reply) == status
+
+
+@pytest.mark.parametrize("name", [None, "", "nonsense", "a:b:c"])
+def test_a_reply_without_a_readable_owner_has_no_writer(name: str | None) -> None:
+    assert not owner.is_alive(name, int(time.time() * 1000))
+
+
+def test_without_proc_a_process_is_asked_by_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "_BOOT_ID", Path("/nonexistent"))
+    host = owner.this_process().rsplit(":", 2)[0]
+    assert owner.is_alive(f"{host}:{os.getppid()}:unknown", 0)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert not owner.is_alive(f"{host}:{child.pid}:unknown", 0)
+
+
+def test_a_writer_that_was_taken_for_dead_may_come_back(store: Store, conversation: Conversation) -> None:
+    reply = start(store, conversation)
+    sign(store, reply, "elsewhere:1:1", 0)
+    assert status_after_opening(store, reply) == "interrupted"
+    store.grow_reply(reply.id, "still here")
+    assert store.message(reply.id).status == "streaming"
+    sign(store, reply, "elsewhere:1:1", 0)
+    assert status_after_opening(store, reply) == "interrupted"
+    assert store.finish_reply(reply.id, "done", status="complete").status == "complete"
+
+
+def test_a_reply_renewed_while_it_is_looked_at_is_let_alone(
+    store: Store, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = start(store, conversation)
+
+    def dead_but_renewed(_name: str | None, _updated_at: int) -> bool:
+        sign(store, reply, "elsewhere:1:1", int(time.time() * 1000) + 5)
+        return False
+
+    monkeypatch.setattr("assistant.store.replies.is_alive", dead_but_renewed)
+    assert store.interrupt_dead() == []
+    assert store.message(reply.id).status == "streaming"
