@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from assistant.store.database import file_of, storage_errors
+from assistant.store.database import file_of, storage_errors, take_lock
 
 
 class Access:
@@ -36,4 +36,11 @@ class Access:
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         with storage_errors(self.url), self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write_alone(self) -> Iterator[Connection]:
+        """For a write that depends on what was read before it. SQLite has one writer at a time anyway."""
+        with self._write() as connection:
+            take_lock(connection)
             yield connection

@@ -164,7 +164,7 @@ class Conversations(Access):
         """Tags have no case: they are kept in lower case, at most 64 characters."""
         name = _tag(tag)
         held = select(TagRow.name).where(TagRow.conversation_id == conversation_id, TagRow.name == name)
-        with self._write() as connection:
+        with self._write_alone() as connection:
             _conversation(connection, conversation_id)
             if name and connection.scalars(held).one_or_none() is None:
                 connection.execute(insert(TagRow).values(conversation_id=conversation_id, name=name))

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from assistant.store.errors import (
@@ -27,6 +27,8 @@ BUSY_TIMEOUT_MS = 5_000
 VARIABLE = "ASSISTANT_DB"
 
 _FORMS = "give a file's path, or a URL such as sqlite:////path/to/file.db or postgresql://user@host/name"
+# Any number, as long as every version of the program takes the same lock on PostgreSQL.
+_ADVISORY_LOCK = 0x57EADFA5
 _OURS = {"alembic_version", "persona_version", "conversation", "message"}
 
 
@@ -37,23 +39,25 @@ def default_url() -> str:
     return _file_url(Path(platformdirs.user_data_dir("steadfast")) / "conversations.db")
 
 
-def resolve_url(text: str | None) -> str:
-    """The database URL that a person means: `text`, a file's path or a URL, else $ASSISTANT_DB, else the default.
+def resolve_url(given: str | None) -> str:
+    """The database URL that a person means: `given`, a file's path or a URL, else $ASSISTANT_DB, else the default.
 
     Raises StorageError where it is no URL, or one that would keep nothing.
     """
-    text = text or os.environ.get(VARIABLE)
-    if not text:
+    given = given or os.environ.get(VARIABLE)
+    if not given:
         return default_url()
-    if "://" not in text:
-        return _file_url(Path(text).expanduser().absolute())
+    if "://" not in given:
+        return _file_url(Path(given).expanduser().absolute())
     try:
-        url = make_url(text)
+        url = make_url(given)
         dialect = url.get_backend_name()
     except (ArgumentError, ValueError):
         raise StorageError(f"The database URL cannot be read: {_FORMS}.") from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
+    elif dialect not in ("sqlite", "postgresql"):
+        raise StorageError(f"Conversations cannot be kept in {dialect}: {_FORMS}.")
     if dialect == "sqlite" and url.database in (None, "", ":memory:"):
         raise StorageError("An in-memory database would forget every conversation: give a file's path.")
     return url.render_as_string(hide_password=False)
@@ -105,6 +109,12 @@ def open_database(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine
     return engine
 
 
+def take_lock(connection: Connection) -> None:
+    """Lets no other process past this point until the transaction ends. On SQLite, writing has that effect already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
 @contextmanager
 def raw_sqlite(engine: Engine) -> Iterator[sqlite3.Connection]:
     """The driver's own connection, outside any transaction, for what SQLite does only there."""
@@ -146,6 +156,10 @@ def explain(error: Exception, name: str) -> StorageError:
         )
     if code.startswith("SQLITE_IOERR"):
         return StorageError(f"Reading or writing {name} failed ({code}): check the disk it is on.")
+    if not code and isinstance(error, OperationalError):
+        return StorageError(
+            f"{name} cannot be reached ({_first_line(cause)}): check that the server runs and that the URL is right."
+        )
     return StorageError(f"The database {name} refused: {_first_line(cause)}.")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Row, func, insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assistant.personas.persona import Persona
@@ -34,32 +33,23 @@ def _version(row: Row[*tuple[Any, ...]]) -> PersonaVersion:
 class Personas(Access):
     def save_persona(self, persona: Persona) -> PersonaVersion:
         """Stores `persona` as its name's next version, or returns the version that already has this content."""
-        try:
-            return self._save(persona)
-        except _RaceError:
-            return self._save(persona)
-
-    def _save(self, persona: Persona) -> PersonaVersion:
         digest = persona.digest()
-        with self._write() as connection:
-            known = select(*_COLUMNS).where(Table.name == persona.name, Table.digest == digest)
+        known = select(*_COLUMNS).where(Table.name == persona.name, Table.digest == digest)
+        newest = select(func.coalesce(func.max(Table.version), 0)).where(Table.name == persona.name)
+        with self._write_alone() as connection:
             row = connection.execute(known).one_or_none()
             if row is None:
-                newest = select(func.coalesce(func.max(Table.version), 0)).where(Table.name == persona.name)
-                try:
-                    connection.execute(
-                        insert(Table).values(
-                            name=persona.name,
-                            version=connection.scalars(newest).one() + 1,
-                            digest=digest,
-                            spec=persona.model_dump(mode="json"),
-                            created_at=now(),
-                        )
+                connection.execute(
+                    insert(Table).values(
+                        name=persona.name,
+                        version=connection.scalars(newest).one() + 1,
+                        digest=digest,
+                        spec=persona.model_dump(mode="json"),
+                        created_at=now(),
                     )
-                except IntegrityError as error:  # a server, where another process saved between the two statements
-                    raise _RaceError from error
+                )
                 row = connection.execute(known).one()
-            return _version(row)
+        return _version(row)
 
     def persona_version(self, id: int) -> PersonaVersion:
         """Raises NotFoundError where there is none."""
@@ -74,7 +64,3 @@ class Personas(Access):
         with self._read() as connection:
             rows = connection.execute(select(*_COLUMNS).where(Table.name == name).order_by(Table.version)).all()
         return [_version(row) for row in rows]
-
-
-class _RaceError(Exception):
-    """Another process stored a version of the same name first."""

@@ -21,6 +21,7 @@ from assistant.store.database import (
     is_ours,
     open_database,
     storage_errors,
+    take_lock,
 )
 from assistant.store.errors import CorruptError, NewerDatabaseError, StorageError, UpgradeError
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # How long one process waits for another that upgrades.
 _PATIENCE_MS = 60_000
-# Any number, as long as every version of the program takes the same lock on PostgreSQL.
-_ADVISORY_LOCK = 0x57EADFA5
 # Alembic keeps the migration it runs in a global variable.
 _ALEMBIC = threading.Lock()
 
@@ -96,7 +95,7 @@ def migration(engine: Engine) -> Iterator[Connection]:
     """
     if engine.dialect.name != "sqlite":
         with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            take_lock(connection)
             yield connection
         return
     with engine.execution_options(writes=True).connect() as connection:

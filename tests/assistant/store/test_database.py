@@ -43,7 +43,7 @@ def test_the_password_of_a_server_is_kept_for_connecting_and_hidden_from_message
     url = resolve_url("postgresql://me:secret@host/chats")
     assert url == "postgresql+psycopg://me:secret@host/chats"
     with pytest.raises(StorageError) as error:
-        open_database("mysql+nodriver://me:secret@host/chats")
+        open_database("postgresql+nodriver://me:secret@host/chats")
     assert "secret" not in str(error.value)
 
 
@@ -63,7 +63,8 @@ def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
         ("sqlite:///:memory:", "give a file's path"),
         ("no url://x", "give a file's path"),
         ("nosuch://host/name", "give a file's path"),
-        ("mysql+pymysql://host/name", "pip install pymysql"),
+        ("mysql+pymysql://host/name", "cannot be kept in mysql"),
+        ("postgresql+nodriver://host/name", "cannot be used"),
     ],
 )
 def test_a_url_that_cannot_work_is_refused_with_the_fix(url: str, fix: str) -> None:
