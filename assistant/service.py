@@ -142,9 +142,7 @@ class Assistant:
         await asyncio.gather(*(turn.wait() for turn in turns))
         await self.engine.close()
 
-    async def _reply_to(
-        self, conversation: Conversation, asked: StoredMessage, sampling: Sampling | None
-    ) -> Turn:
+    async def _reply_to(self, conversation: Conversation, asked: StoredMessage, sampling: Sampling | None) -> Turn:
         persona = await self._persona(conversation)
         sampling = sampling or persona.sampling
         branch = await self._branch(asked.parent_id)
@@ -183,9 +181,7 @@ class Assistant:
         turn.when_done(lambda: self._running.pop(reply.id, None))
         return turn
 
-    def _fit(
-        self, persona: Persona, branch: list[StoredMessage], newest: Message, sampling: Sampling
-    ) -> Fitted:
+    def _fit(self, persona: Persona, branch: list[StoredMessage], newest: Message, sampling: Sampling) -> Fitted:
         return fit(
             self.engine.template,
             persona.instruction,

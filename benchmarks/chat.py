@@ -39,7 +39,11 @@ def cold_start(home: Path) -> tuple[float, float]:
     env = {**os.environ, "HOME": str(home), "ASSISTANT_DB": str(home / "chat.db")}
     started = time.monotonic()
     process = subprocess.Popen(
-        [*ASSISTANT, "ask", "Hello, who are you?"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=env
+        [*ASSISTANT, "ask", "Hello, who are you?"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=env,
     )
     assert process.stdout is not None
     process.stdout.read(1)

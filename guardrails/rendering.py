@@ -60,9 +60,7 @@ class ChatTemplate:
         from tokenizers import Tokenizer
 
         if not getattr(tokenizer, "chat_template", None):
-            raise RenderingError(
-                "the tokenizer has no chat template: add chat_template.jinja to the model's folder"
-            )
+            raise RenderingError("the tokenizer has no chat template: add chat_template.jinja to the model's folder")
         if not getattr(tokenizer, "is_fast", False):
             raise RenderingError("only fast tokenizers can be rendered safely: convert it to tokenizer.json")
         self._tokenizer = tokenizer
@@ -157,9 +155,7 @@ class ChatTemplate:
             position = match.end()
         ids.extend(self._text.encode(text[position:], add_special_tokens=False).ids)
         if not self.control_ids.isdisjoint(ids):
-            raise RenderingError(
-                "the tokenizer turned plain text into a control token: refusing to render it"
-            )
+            raise RenderingError("the tokenizer turned plain text into a control token: refusing to render it")
         return tuple(ids)
 
     def _spell(self, character: str) -> list[int]:
@@ -185,9 +181,7 @@ class ChatTemplate:
 
         try:
             return str(
-                self._tokenizer.apply_chat_template(
-                    chat, tokenize=False, add_generation_prompt=add_generation_prompt
-                )
+                self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=add_generation_prompt)
             )
         except TemplateError as error:
             raise RenderingError(f"the chat template refuses this conversation: {error}") from None
@@ -195,9 +189,7 @@ class ChatTemplate:
     def _keeps_system_role(self) -> bool:
         system, user = secrets.token_hex(8), secrets.token_hex(8)
         try:
-            text = self._apply(
-                [{"role": "system", "content": system}, {"role": "user", "content": user}], True
-            )
+            text = self._apply([{"role": "system", "content": system}, {"role": "user", "content": user}], True)
         except RenderingError:
             return False
         return text.count(system) == 1 and text.count(user) == 1 and text.index(system) < text.index(user)

@@ -42,9 +42,7 @@ def list_models(settings: Settings) -> list[ModelEntry]:
     entries = [_entry(BUNDLED, BUNDLED_FOLDER)]
     if settings.models_dir.is_dir():
         entries += [_entry(f.name, f) for f in sorted(settings.models_dir.iterdir()) if f.is_dir()]
-    cache = Path(
-        os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
-    )
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub")
     for repository in sorted(cache.expanduser().glob("models--*")):
         name = repository.name.removeprefix("models--").replace("--", "/")
         snapshots = sorted((repository / "snapshots").glob("*"), key=lambda s: s.stat().st_mtime)

@@ -104,9 +104,7 @@ class Sequencer:
         deltas = []
         for index in range(request.n):
             last = index == request.n - 1
-            candidate = self._candidate(
-                request, index, request.cache if last else copy.deepcopy(request.cache)
-            )
+            candidate = self._candidate(request, index, request.cache if last else copy.deepcopy(request.cache))
             request.candidates.append(candidate)
             deltas.append(self._sample(request, candidate, logits))
         request.deliver(deltas)
@@ -128,9 +126,7 @@ class Sequencer:
         else:
             generator.manual_seed((request.sampling.seed + index) % 2**63)
         stream = DecodeStream(skip_special_tokens=True)
-        return Candidate(
-            index, list(request.prompt), cache, generator, stream, StopBuffer(request.sampling.stop)
-        )
+        return Candidate(index, list(request.prompt), cache, generator, stream, StopBuffer(request.sampling.stop))
 
     def _sample(self, request: Request, candidate: Candidate, logits: torch.Tensor) -> Delta:
         before: Any = torch.tensor([candidate.ids], device=logits.device)

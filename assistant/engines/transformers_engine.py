@@ -69,9 +69,7 @@ class TransformersEngine:
         if not prompt_ids:
             raise EngineError("the prompt is empty")
         if len(prompt_ids) >= self.window:
-            raise EngineError(
-                f"the prompt takes {len(prompt_ids)} tokens, but the model's window is {self.window}"
-            )
+            raise EngineError(f"the prompt takes {len(prompt_ids)} tokens, but the model's window is {self.window}")
         loop = asyncio.get_running_loop()
         out: asyncio.Queue[list[Delta] | Exception] = asyncio.Queue()
 

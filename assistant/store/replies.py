@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 
+from assistant.events import End
 from assistant.store.access import Access
 from assistant.store.clock import now
 from assistant.store.errors import StorageError
@@ -15,9 +16,6 @@ from assistant.store.records import StoredMessage
 from assistant.store.schema import ConversationRow
 from assistant.store.schema import MessageRow as Table
 from assistant.text import clean_text
-
-# How a reply can end.
-End = Literal["complete", "stopped", "interrupted", "blocked", "failed"]
 
 # A finished reply has no owner; one that was only taken for dead still has, and its writer may come back.
 _UNFINISHED = or_(Table.status == "streaming", and_(Table.status == "interrupted", Table.owner.is_not(None)))

@@ -23,12 +23,12 @@ from recipes.bundled_chat.loop import loss_of, new_model, train
 def bits_per_byte(model: LlamaForCausalLM, folder: Path, length: int) -> float:
     """Of the held-out split in `folder`: bits the model needs for each byte of text, control tokens included."""
     ids = torch.from_numpy(np.fromfile(folder / "validation.bin", dtype=np.uint16).astype(np.int64))
-    size = json.loads((folder / "sizes.json").read_text())["validation_bytes"]
+    size: int = json.loads((folder / "sizes.json").read_text())["validation_bytes"]
     rows = ids[: len(ids) // length * length].view(-1, length)
     with torch.no_grad():
         losses = [loss_of(model, part, part).item() * part.shape[0] for part in rows.split(16)]
     nats_per_token = sum(losses) / len(rows)
-    return nats_per_token * len(ids) / size / math.log(2)
+    return float(nats_per_token * len(ids) / size / math.log(2))
 
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
@@ -37,9 +37,7 @@ def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")
     stage = recipe.pretraining
     torch.manual_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(out / "tokenizer")
-    model = new_model(
-        recipe.architecture, tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id
-    )
+    model = new_model(recipe.architecture, tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters")
     print(f"bits per byte before: {bits_per_byte(model, out / 'corpus', stage.length):.3f}")
     ids = torch.from_numpy(np.fromfile(out / "corpus" / "train.bin", dtype=np.uint16).astype(np.int64))

@@ -22,7 +22,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from guardrails.messages import Message
 from guardrails.rendering import ChatTemplate
 from recipes.bundled_chat.config import load
-from recipes.bundled_chat.dialogues.generate import dialogues
+from recipes.bundled_chat.dialogues import dialogues
 from recipes.bundled_chat.loop import IGNORED, loss_of, on_device, train
 
 # Row lengths. Dialogues of like length share a batch, so few tokens are padding and few shapes are compiled.

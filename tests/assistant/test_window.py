@@ -12,7 +12,10 @@ WINDOW, RESERVE = 512, 64
 
 def script(turns: int) -> list[Exchanged]:
     return [
-        (Message("user", f"Question {n}: " + "why " * (n % 7 + 1)), Message("assistant", f"Answer {n}. " + "so " * (n % 5)))
+        (
+            Message("user", f"Question {n}: " + "why " * (n % 7 + 1)),
+            Message("assistant", f"Answer {n}. " + "so " * (n % 5)),
+        )
         for n in range(turns)
     ]
 

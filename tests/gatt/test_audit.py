@@ -52,7 +52,10 @@ def test_a_training_render_that_differs_from_inference_is_found() -> None:
 
 
 def test_a_reply_without_an_end_token_is_found() -> None:
-    endless = "{{ bos_token }}{% for m in messages %}\n{{ m.role }}: {{ m.content }}{% endfor %}{% if add_generation_prompt %}\nassistant: {% endif %}"
+    endless = (
+        "{{ bos_token }}{% for m in messages %}\n{{ m.role }}: {{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}\nassistant: {% endif %}"
+    )
     assert "never learns to stop" in faults(with_template(endless))
 
 

@@ -49,9 +49,7 @@ def test_decoding_a_span_gives_the_text_back(family: str, texts: list[str]) -> N
 
 @pytest.mark.parametrize("family", ["bundled", "llama3", "qwen2", "gemma"])
 @settings(max_examples=100, deadline=None)
-@given(
-    texts=st.lists(st.text("abc xyz.,?!'\n", min_size=1).map(str.strip).filter(bool), min_size=2, max_size=5)
-)
+@given(texts=st.lists(st.text("abc xyz.,?!'\n", min_size=1).map(str.strip).filter(bool), min_size=2, max_size=5))
 def test_harmless_chats_render_as_the_model_was_trained_to_read_them(family: str, texts: list[str]) -> None:
     chat = conversation(texts)
     if template(family).folds_system:
@@ -76,9 +74,7 @@ def test_textual_markers_never_get_the_ids_that_the_template_gives_them() -> Non
 @pytest.mark.parametrize("family", ["llama2", "gemma", "mistral"])
 def test_without_a_system_role_the_instruction_leads_the_first_user_message(family: str) -> None:
     chat = template(family)
-    rendered = chat.render(
-        [Message("system", "Be brief."), Message("user", "Hi."), Message("assistant", "Hi.")]
-    )
+    rendered = chat.render([Message("system", "Be brief."), Message("user", "Hi."), Message("assistant", "Hi.")])
     system, user, _ = rendered.spans
     assert system.end <= user.start
     assert chat.decode(rendered.ids[system.start : system.end]) == "Be brief."

@@ -27,9 +27,7 @@ def prompt(engine: TransformersEngine, *texts: str) -> list[int]:
     return engine.template.render([Message(r, t) for r, t in zip(roles, texts, strict=False)]).ids  # type: ignore[arg-type]
 
 
-async def collect(
-    engine: TransformersEngine, ids: list[int], sampling: Sampling, **options: object
-) -> list[Delta]:
+async def collect(engine: TransformersEngine, ids: list[int], sampling: Sampling, **options: object) -> list[Delta]:
     return [delta async for delta in engine.generate(ids, sampling, **options)]  # type: ignore[arg-type]
 
 
@@ -46,9 +44,7 @@ async def test_greedy_decoding_equals_the_librarys_own(engine: TransformersEngin
 
     ids = prompt(engine, "hello there")
     reference: Any = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
-    expected = reference.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[
-        0, len(ids) :
-    ].tolist()
+    expected = reference.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[0, len(ids) :].tolist()
     assert tokens(await collect(engine, ids, GREEDY)) == expected
 
 
