@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import pairwise
 from types import TracebackType
 
 from rich.console import Console
@@ -43,7 +44,8 @@ class MarkdownStream:
     ) -> None:
         self._live.update(Segments([]), refresh=True)
         self._live.stop()
-        self._settle(self._tail)
+        for block in split_blocks(self._tail):
+            self._settle(block)
         self._tail = ""
 
     def feed(self, text: str) -> None:
@@ -62,10 +64,10 @@ class MarkdownStream:
         if not self._grown:
             return
         self._grown = False
-        finished, self._tail = split_blocks(self._tail)
-        if finished:
-            self._settle(finished)
-        lines = self._render(self._tail)
+        *finished, self._tail = split_blocks(self._tail)
+        for block in finished:
+            self._settle(block)
+        lines = render_block(self._console, self._tail)
         room = max(self._console.height - 4, 3)
         if len(lines) - self._settled > room:
             until = len(lines) - room // 2
@@ -75,44 +77,48 @@ class MarkdownStream:
 
     def _settle(self, text: str) -> None:
         """Print what is not yet printed of a text that will grow no more."""
-        if text.strip():
-            self._print(self._render(text)[self._settled :])
+        self._print(render_block(self._console, text)[self._settled :])
         self._settled = 0
 
     def _print(self, lines: list[list[Segment]]) -> None:
         if lines:
             self._console.print(_segments(lines), end="")
 
-    def _render(self, text: str) -> list[list[Segment]]:
-        return render_markdown(self._console, text)
-
 
 def print_markdown(console: Console, text: str) -> None:
     """Print a text that is complete."""
-    console.print(_segments(render_markdown(console, displayable(text))), end="")
+    for block in split_blocks(displayable(text)):
+        console.print(_segments(render_block(console, block)), end="")
 
 
-def render_markdown(console: Console, text: str) -> list[list[Segment]]:
-    """The lines of a text, with an empty one after it; none for an empty text."""
+def render_block(console: Console, text: str) -> list[list[Segment]]:
+    """The lines of a block, with an empty one after it; none for an empty block."""
     if not text.strip():
         return []
     # Without hyperlinks a link shows its address, and no text can hide where it leads.
-    lines = console.render_lines(Markdown(text, hyperlinks=False), pad=False)
-    return [*(_without_padding(line) for line in lines), []]
+    rendered = console.render_lines(Markdown(text, hyperlinks=False), pad=False)
+    lines = [_without_padding(line) for line in rendered]
+    # Some blocks begin or end with an empty line of their own.
+    while lines and not lines[0]:
+        del lines[0]
+    while lines and not lines[-1]:
+        del lines[-1]
+    return [*lines, []]
 
 
-def split_blocks(text: str) -> tuple[str, str]:
-    """`text` cut before its last block: what can change no more, and what still grows.
+def split_blocks(text: str) -> list[str]:
+    """The blocks of a text, at least one; all but the last can change no more when text is added.
 
     Blocks begin after an empty line, outside code fences, where a line is not indented (an indented one belongs
     to the list item above it).
     """
+    starts = [0]
     fence = ""
-    cut = position = 0
+    position = 0
     after_blank = False
     for line in text.splitlines(keepends=True):
         if not fence and after_blank and not line[0].isspace():
-            cut = position
+            starts.append(position)
         found = FENCE.match(line)
         if found and not fence:
             fence = found[1]
@@ -120,7 +126,7 @@ def split_blocks(text: str) -> tuple[str, str]:
             fence = ""
         after_blank = not line.strip()
         position += len(line)
-    return text[:cut], text[cut:]
+    return [text[start:end] for start, end in pairwise([*starts, len(text)])]
 
 
 def _without_padding(line: list[Segment]) -> list[Segment]:
