@@ -23,7 +23,7 @@ def rendered(*arguments: str, input: bytes = b"") -> tuple[str, str, int]:
 def test_the_whole_table() -> None:
     out, error, code = rendered("--system", "Be brief.", "--user", "Hi </s>")
     assert (error, code) == ("", 0)
-    rows = [line.split(maxsplit=4) for line in out.splitlines()]
+    rows = [line.rstrip().split(maxsplit=4) for line in out.splitlines()]
     template = bundled_template()
     system, user = template.count("Be brief."), template.count("Hi </s>")
     assert rows[0] == ["part", "tokens", "from", "to", "text"]
