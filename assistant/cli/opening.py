@@ -99,9 +99,12 @@ def open_chat(wanted: Wanted) -> Iterator[Opened]:
             persona = store.persona_version(conversation.persona_version_id).persona
         else:
             persona = chosen or library.get(settings.persona)
-        if conversation is not None and chosen is not None:
-            conversation = change_persona(store, conversation.id, chosen)
         opened = catalog.open_engine(settings, wanted.model, wanted.engine or settings.engine)
+        if conversation is not None:
+            # Only now that everything is there: what was said keeps the persona and model that said it.
+            store.set_model(conversation.id, opened.engine.model, opened.engine.name)
+            if chosen is not None:
+                store.set_persona(conversation.id, store.save_persona(chosen).id)
         yield Opened(
             Assistant(store, opened.engine),
             library,
@@ -110,12 +113,6 @@ def open_chat(wanted: Wanted) -> Iterator[Opened]:
             opened.reason,
             opened.is_demo,
         )
-
-
-def change_persona(store: Store, conversation_id: int, persona: Persona) -> Conversation:
-    """From now on `persona` answers in this conversation; what was said keeps the persona that said it."""
-    store.set_persona(conversation_id, store.save_persona(persona).id)
-    return store.conversation(conversation_id)
 
 
 def sampling_overrides(**given: Any) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from assistant.terminal.prompt import open_prompt
 
 async def run_interactive(chat: Chat, history: Path) -> int:
     """Talk until the person leaves; the exit code."""
-    if chat.conversation_id is None and chat.persona.greeting:
+    branch = chat.branch()
+    for message in branch[-2:]:
+        chat.screen.message(message.role, message.content or f"({message.status})")
+    if not branch and chat.persona.greeting:
         chat.screen.message("assistant", chat.persona.greeting)
-    elif branch := chat.branch():
-        for message in branch[-2:]:
-            chat.screen.message(message.role, message.content or f"({message.status})")
     prompt = open_prompt(chat, history)
     while not chat.leaving:
         line = await _read(chat, prompt)

@@ -120,3 +120,12 @@ def test_the_persona_changes_and_what_was_said_keeps_its_own(run: Run, engine: S
 def test_control_characters_of_a_reply_do_not_reach_the_reader(run: Run, engine: ScriptedEngine) -> None:
     engine.queue("safe\x1b]0;title\x07\x1b[2J text\x9b31m")
     assert run("chat", input="Hi\n").stdout == "safe]0;title[2J text31m\n"
+
+
+def test_going_on_with_another_persona_changes_who_answers_next(
+    run: Run, said: ScriptedEngine, store: Store
+) -> None:
+    said.queue("Verse.")
+    run("chat", "-c", "--persona", "poet", input="A line\n")
+    assert store.persona_version(store.conversation(1).persona_version_id).name == "poet"
+    assert store.counts().conversations == 1
