@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
 from assistant.events import End
 from assistant.store.access import Access
@@ -22,6 +22,25 @@ _UNFINISHED = or_(Table.status == "streaming", and_(Table.status == "interrupted
 
 
 class Replies(Access):
+    def begin_turn(
+        self,
+        conversation_id: int,
+        parent_id: int | None,
+        text: str,
+        *,
+        model: str,
+        params: dict[str, Any],
+        persona_version_id: int,
+    ) -> tuple[StoredMessage, StoredMessage]:
+        """What a person said and the empty reply to it, both stored or neither; the reply is the new active leaf.
+
+        `parent_id` None starts a new root. The reply goes on as one of `start_reply`, with `set_request` first.
+        Raises NotFoundError where conversation or parent does not exist in it.
+        """
+        with self._write() as connection:
+            asked = append(connection, conversation_id, parent_id, role="user", content=text, status="complete")
+            return asked, _start(connection, conversation_id, asked.id, model, params, persona_version_id)
+
     def start_reply(
         self,
         conversation_id: int,
@@ -33,25 +52,27 @@ class Replies(Access):
         prompt_tokens: int = 0,
         dropped_turns: int = 0,
     ) -> StoredMessage:
-        """An empty reply with status "streaming", the conversation's new active leaf.
+        """Another empty reply to the stored message `parent_id`, with status "streaming": the new active leaf.
 
         Renew it with `grow_reply` about once a second and end it with `finish_reply`. Raises NotFoundError.
         """
         with self._write() as connection:
-            return append(
+            return _start(
                 connection,
                 conversation_id,
                 parent_id,
-                role="assistant",
-                content="",
-                status="streaming",
-                model=clean_text(model),
-                params=params,
-                persona_version_id=persona_version_id,
+                model,
+                params,
+                persona_version_id,
                 prompt_tokens=prompt_tokens,
                 dropped_turns=dropped_turns,
-                owner=this_process(),
             )
+
+    def set_request(self, reply_id: int, *, prompt_tokens: int, dropped_turns: int) -> None:
+        """What was sent for the reply; shows that its writer lives. Raises as `grow_reply` does."""
+        self._update(
+            reply_id, status="streaming", prompt_tokens=prompt_tokens, dropped_turns=dropped_turns, updated_at=now()
+        )
 
     def grow_reply(self, id: int, content: str) -> None:
         """Replaces the reply's text by `content`, all of it so far, and shows that its writer lives.
@@ -123,3 +144,27 @@ class Replies(Access):
                     .values(updated_at=row.updated_at)
                 )
             return StoredMessage(*row)
+
+
+def _start(
+    connection: Connection,
+    conversation_id: int,
+    parent_id: int,
+    model: str,
+    params: dict[str, Any],
+    persona_version_id: int,
+    **values: Any,
+) -> StoredMessage:
+    return append(
+        connection,
+        conversation_id,
+        parent_id,
+        role="assistant",
+        content="",
+        status="streaming",
+        model=clean_text(model),
+        params=params,
+        persona_version_id=persona_version_id,
+        owner=this_process(),
+        **values,
+    )

@@ -81,6 +81,49 @@ def test_a_reply_is_stored_from_its_start_to_its_end(store: Store, conversation:
     assert store.conversation(conversation.id).updated_at == finished.updated_at
 
 
+def test_a_turn_begins_with_its_message_and_its_reply(store: Store, conversation: Conversation) -> None:
+    first = store.begin_turn(
+        conversation.id, None, "one \ud800", model="m", params={}, persona_version_id=conversation.persona_version_id
+    )
+    asked, reply = store.begin_turn(
+        conversation.id,
+        first[1].id,
+        "two",
+        model="llama",
+        params={"seed": 1},
+        persona_version_id=conversation.persona_version_id,
+    )
+    assert store.branch(reply.id) == [*first, asked, reply]
+    assert (first[0].content, first[0].parent_id, first[0].status) == ("one �", None, "complete")
+    assert (asked.role, asked.content, asked.parent_id) == ("user", "two", first[1].id)
+    assert (reply.role, reply.content, reply.status, reply.model) == ("assistant", "", "streaming", "llama")
+    assert (reply.params, reply.persona_version_id) == ({"seed": 1}, conversation.persona_version_id)
+    kept = store.conversation(conversation.id)
+    assert (kept.active_leaf_id, kept.messages) == (reply.id, 4)
+    assert status_after_opening(store, reply) == "streaming"
+
+
+def test_a_turn_whose_reply_cannot_be_stored_leaves_no_message(store: Store, conversation: Conversation) -> None:
+    with pytest.raises(StorageError):
+        store.begin_turn(conversation.id, None, "lost?", model="m", params={}, persona_version_id=99)
+    with pytest.raises(NotFoundError):
+        store.begin_turn(conversation.id, 99, "lost?", model="m", params={}, persona_version_id=1)
+    kept = store.conversation(conversation.id)
+    assert (store.all_messages(conversation.id), kept.messages, kept.active_leaf_id) == ([], 0, None)
+
+
+def test_the_request_is_noted_while_the_reply_is_written(store: Store, conversation: Conversation) -> None:
+    reply = start(store, conversation)
+    sign(store, reply, owner.this_process(), 0)
+    store.set_request(reply.id, prompt_tokens=7, dropped_turns=3)
+    noted = store.message(reply.id)
+    assert (noted.prompt_tokens, noted.dropped_turns, noted.status) == (7, 3, "streaming")
+    assert noted.updated_at > 0
+    store.finish_reply(reply.id, "a", status="complete")
+    with pytest.raises(StorageError, match="already complete"):
+        store.set_request(reply.id, prompt_tokens=8, dropped_turns=3)
+
+
 @pytest.mark.parametrize("end", ["complete", "stopped", "interrupted", "blocked", "failed"])
 def test_a_reply_is_finished_once(store: Store, conversation: Conversation, end: str) -> None:
     reply = start(store, conversation)
