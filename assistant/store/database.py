@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,9 @@ VARIABLE = "ASSISTANT_DB"
 _FORMS = "give a file's path, or a URL such as sqlite:////path/to/file.db or postgresql://user@host/name"
 # Any number, as long as every version of the program takes the same lock on PostgreSQL.
 _ADVISORY_LOCK = 0x57EADFA5
+# Closing any descriptor of a file drops every lock that the process holds on it, SQLite's too: a file that a thread
+# has just made must be closed before another thread opens it as a database.
+_MAKING = threading.Lock()
 _OURS = {"alembic_version", "persona_version", "conversation", "message"}
 
 
@@ -181,8 +186,7 @@ def _prepare_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.is_dir():
             raise UnwritableError(f"{path} is a folder: give the path of a file, such as {path / 'conversations.db'}.")
-        # Conversations are private; SQLite gives its log files the mode of the database.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make_file(path)
         writable = os.access(path.parent, os.W_OK)
     except OSError as error:
         raise UnwritableError(
@@ -194,6 +198,17 @@ def _prepare_file(path: Path) -> None:
             f"The folder {path.parent} cannot be written, and SQLite needs to write beside its file: "
             f"mend its permissions, or give another path with --db or ${VARIABLE}."
         )
+
+
+def _make_file(path: Path) -> None:
+    """Makes a missing file. One that is there is not opened, for its locks; see `_MAKING`."""
+    with _MAKING:
+        try:
+            # Conversations are private; SQLite gives its log files the mode of the database.
+            os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def is_ours(tables: set[str]) -> bool:

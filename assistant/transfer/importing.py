@@ -45,6 +45,7 @@ def import_file(store: Store, path: Path, *, persona: Persona = NEUTRAL) -> Impo
     `persona` is for conversations that bring no instruction of their own. Raises TransferError when nothing in the
     file can be read, and when the store fails.
     """
+    _refuse_database(store, path)
     text = _read(path)
     report = ImportReport()
     items = _markdown_item(text) if text.startswith(markdown.START) else _json_items(path, text, report)
@@ -65,6 +66,13 @@ def import_file(store: Store, path: Path, *, persona: Persona = NEUTRAL) -> Impo
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         raise TransferError(f"nothing was imported: {reasons[0]}{more}")
     return report
+
+
+def _refuse_database(store: Store, path: Path) -> None:
+    # Opening and closing it here would drop the locks that keep other processes off its log.
+    files = [] if store.path is None else [Path(f"{store.path}{end}") for end in ("", "-wal", "-shm")]
+    if path.exists() and any(file.exists() and path.samefile(file) for file in files):
+        raise TransferError(f"{path} is the database that conversations are kept in; give an exported file")
 
 
 def _read(path: Path) -> str:

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import update
 
 from assistant.personas.persona import Persona
 from assistant.store.backup import backup
+from assistant.store.check import check
 from assistant.store.database import default_url, file_of, open_database, raw_sqlite, resolve_url
 from assistant.store.errors import (
     CorruptError,
@@ -21,7 +23,7 @@ from assistant.store.errors import (
     StorageError,
     UnwritableError,
 )
-from assistant.store.records import Conversation
+from assistant.store.records import Conversation, NewMessage
 from assistant.store.schema import MessageRow
 from assistant.store.store import Store
 
@@ -208,6 +210,47 @@ def test_a_backup_is_a_whole_database_of_its_own(store: Store, conversation: Con
         backup(f"sqlite:///{tmp_path}/none.db", tmp_path / "b.db")
     with pytest.raises(StorageError, match="pg_dump"):
         backup("postgresql+psycopg://host/name", tmp_path / "b.db")
+
+
+def in_another_process(code: str, path: Path) -> str:
+    code = f"import sys; from assistant.store.store import Store\nwith Store.open(sys.argv[1]) as store:\n    {code}"
+    return subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda url, _folder: Store.open(url).close(), id="open"),
+        pytest.param(lambda url, folder: backup(url, folder / "copy.db"), id="backup"),
+        pytest.param(lambda url, _folder: check(url), id="check"),
+    ],
+)
+def test_a_second_use_in_one_process_does_not_give_up_the_locks_of_the_first(
+    path: Path, store: Store, conversation: Conversation, use: Callable[[str, Path], object], tmp_path: Path
+) -> None:
+    """Without them the other process would take itself for the last user and delete the log."""
+    store.add_messages(conversation.id, [NewMessage("user", "one")])
+    use(store.url, tmp_path)
+    in_another_process("pass", path)
+    store.add_messages(conversation.id, [NewMessage("user", "two")])
+    seen = in_another_process(f"print([m.content for m in store.all_messages({conversation.id})])", path)
+    assert seen.strip() == "['one', 'two']"
+
+
+def test_a_link_to_a_file_that_is_not_made_yet_is_followed(path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "elsewhere.db")
+    Store.open(str(path)).close()
+    assert stat.S_IMODE((tmp_path / "elsewhere.db").stat().st_mode) == 0o600
+
+
+def test_a_file_that_may_not_be_written_is_an_error_that_names_the_fix(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anything
+    with pytest.raises(UnwritableError, match="Permission denied"):
+        Store.open(str(path))
 
 
 def test_opening_a_current_database_imports_no_heavy_module(path: Path) -> None:

@@ -87,6 +87,14 @@ def test_folders_and_missing_files_are_named(store: Store, tmp_path: Path) -> No
         import_file(store, tmp_path / "x.json")
 
 
+def test_the_open_database_is_not_read_as_a_file(store: Store) -> None:
+    """Closing it again would drop the locks that the store holds on it."""
+    for name in ("chats.db", "chats.db-wal", "chats.db-shm"):
+        assert store.path is not None
+        with pytest.raises(TransferError, match="is the database"):
+            import_file(store, store.path.with_name(name))
+
+
 def test_a_broken_line_is_reported_and_the_others_are_imported(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f"{json.dumps(LINE)}\n{{broken\n\n{json.dumps(LINE)}\n")
