@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -19,9 +20,12 @@ from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
 from assistant.text import clean_text
 from assistant.turn import Turn
-from assistant.window import ContextError, Exchanged, Fitted, fit
+from assistant.window import Exchanged, Fitted, fit
 from guardrails.gate import Gate, OpenGate
 from guardrails.messages import Message
+from guardrails.rendering import RenderingError
+
+TITLE_WIDTH = 60
 
 
 class _Active:
@@ -53,6 +57,7 @@ class Assistant:
         self.engine = engine
         self._gate = gate or OpenGate()
         self._running: dict[int, Turn] = {}
+        self._starting: set[asyncio.Task[Turn]] = set()
 
     async def send(
         self,
@@ -73,10 +78,7 @@ class Assistant:
         text = clean_text(text)
         if not text.strip():
             raise AssistantError("the message is empty: say something first")
-        conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
-        parent = conversation.active_leaf_id if isinstance(parent_id, _Active) else parent_id
-        asked = await asyncio.to_thread(self.store.add_user_message, conversation_id, parent, text)
-        return await self._reply_to(conversation, asked, sampling)
+        return await self._own(self._send(conversation_id, text, parent_id, sampling))
 
     async def retry(
         self, conversation_id: int, reply_id: int | None = None, *, sampling: Sampling | None = None
@@ -86,16 +88,7 @@ class Assistant:
         Raises:
             AssistantError: there is no reply to answer again.
         """
-        conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
-        target = reply_id if reply_id is not None else conversation.active_leaf_id
-        if target is None:
-            raise AssistantError("there is nothing to answer again yet: say something first")
-        message = await asyncio.to_thread(self.store.message, target)
-        if message.role == "assistant" and message.parent_id is not None:
-            message = await asyncio.to_thread(self.store.message, message.parent_id)
-        if message.role != "user" or message.conversation_id != conversation_id:
-            raise AssistantError(f"message {target} is no reply of conversation {conversation_id}")
-        return await self._reply_to(conversation, message, sampling)
+        return await self._own(self._retry(conversation_id, reply_id, sampling))
 
     async def edit(self, user_message_id: int, text: str, *, sampling: Sampling | None = None) -> Turn:
         """Say something else instead: a sibling of a user message, with its own reply. The old one stays.
@@ -108,7 +101,7 @@ class Assistant:
             raise AssistantError(f"message {user_message_id} is not yours to edit: only user messages are")
         return await self.send(old.conversation_id, text, parent_id=old.parent_id, sampling=sampling)
 
-    async def preview(self, conversation_id: int, text: str = "") -> Preview:
+    async def preview(self, conversation_id: int, text: str = "", *, sampling: Sampling | None = None) -> Preview:
         """What the next request would send if `text` were said now.
 
         Raises:
@@ -118,14 +111,15 @@ class Assistant:
         persona = await self._persona(conversation)
         branch = await self._branch(conversation.active_leaf_id)
         newest = _newest(persona, clean_text(text), conversation)
-        fitted = self._fit(persona, branch, newest, persona.sampling)
+        sampling = sampling or persona.sampling
+        fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
         spans = fitted.rendered.spans
         return Preview(
             messages=fitted.messages,
             tokens=[span.end - span.start for span in spans],
             total=len(fitted.rendered.ids),
             window=self.engine.window,
-            reserve=self._reserve(persona.sampling),
+            reserve=self._reserve(sampling),
             dropped_turns=fitted.dropped_turns,
             text=self.engine.template.decode(fitted.rendered.ids),
         )
@@ -136,36 +130,94 @@ class Assistant:
 
     async def close(self) -> None:
         """Stop running turns, keeping what came, and free the engine. The store stays open: it is the caller's."""
+        await asyncio.gather(*self._starting, return_exceptions=True)
         turns = list(self._running.values())
         for turn in turns:
             turn.stop("interrupted")
         await asyncio.gather(*(turn.wait() for turn in turns))
         await self.engine.close()
 
-    async def _reply_to(self, conversation: Conversation, asked: StoredMessage, sampling: Sampling | None) -> Turn:
+    async def _own(self, starting: Coroutine[None, None, Turn]) -> Turn:
+        """Start a turn in a task of our own: a client that is cancelled in between leaves no half-begun turn."""
+        task = asyncio.create_task(starting)
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+        return await asyncio.shield(task)
+
+    async def _send(
+        self, conversation_id: int, text: str, parent_id: int | _Active | None, sampling: Sampling | None
+    ) -> Turn:
+        conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
         persona = await self._persona(conversation)
         sampling = sampling or persona.sampling
-        branch = await self._branch(asked.parent_id)
-        newest = _newest(persona, asked.content, conversation)
-        fitted: Fitted | ContextError
-        try:
-            fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
-            prompt_tokens, dropped = len(fitted.rendered.ids), fitted.dropped_turns
-        except ContextError as error:
-            fitted, prompt_tokens, dropped = error, 0, _dropped_before(branch)
+        parent = conversation.active_leaf_id if isinstance(parent_id, _Active) else parent_id
+        asked, reply = await asyncio.to_thread(
+            self.store.begin_turn,
+            conversation_id,
+            parent,
+            text,
+            model=self.engine.model,
+            params=sampling.model_dump(mode="json"),
+            persona_version_id=conversation.persona_version_id,
+        )
+        if not conversation.title and parent is None:
+            await asyncio.to_thread(self.store.set_title, conversation_id, _title(text))
+        return await self._begin(conversation, persona, sampling, asked, reply)
+
+    async def _retry(self, conversation_id: int, reply_id: int | None, sampling: Sampling | None) -> Turn:
+        conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
+        persona = await self._persona(conversation)
+        sampling = sampling or persona.sampling
+        target = reply_id if reply_id is not None else conversation.active_leaf_id
+        if target is None:
+            raise AssistantError("there is nothing to answer again yet: say something first")
+        asked = await asyncio.to_thread(self.store.message, target)
+        if asked.role == "assistant" and asked.parent_id is not None:
+            asked = await asyncio.to_thread(self.store.message, asked.parent_id)
+        if asked.role != "user" or asked.conversation_id != conversation_id:
+            raise AssistantError(f"message {target} is no reply of conversation {conversation_id}")
+        if sampling.seed is not None:
+            # Another reply was asked for: the same seed would give the same one.
+            tried = len(await asyncio.to_thread(self.store.children, conversation_id, asked.id))
+            sampling = sampling.model_copy(update={"seed": (sampling.seed + tried) % 2**63})
         reply = await asyncio.to_thread(
             self.store.start_reply,
-            conversation.id,
+            conversation_id,
             asked.id,
             model=self.engine.model,
             params=sampling.model_dump(mode="json"),
             persona_version_id=conversation.persona_version_id,
-            prompt_tokens=prompt_tokens,
-            dropped_turns=dropped,
         )
+        return await self._begin(conversation, persona, sampling, asked, reply)
+
+    async def _begin(
+        self,
+        conversation: Conversation,
+        persona: Persona,
+        sampling: Sampling,
+        asked: StoredMessage,
+        reply: StoredMessage,
+    ) -> Turn:
+        """Build the prompt for a stored message and start its reply."""
         notices: tuple[Notice, ...] = ()
-        if dropped > _dropped_before(branch):
-            notices = (Notice("context", _dropped_notice(dropped)),)
+        fitted: Fitted | AssistantError
+        try:
+            if (conversation.model, conversation.engine) != (self.engine.model, self.engine.name):
+                await asyncio.to_thread(self.store.set_model, conversation.id, self.engine.model, self.engine.name)
+            branch = await self._branch(asked.parent_id)
+            newest = _newest(persona, asked.content, conversation)
+            fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
+            await asyncio.to_thread(
+                self.store.set_request,
+                reply.id,
+                prompt_tokens=len(fitted.rendered.ids),
+                dropped_turns=fitted.dropped_turns,
+            )
+            if fitted.dropped_turns > _dropped_before(branch):
+                notices = (Notice("context", _dropped_notice(fitted.dropped_turns)),)
+        except (AssistantError, RenderingError) as error:
+            # The message is stored: its turn fails, and says why, instead of vanishing.
+            fitted = AssistantError(str(error))
         turn = Turn(
             self.store,
             self.engine,
@@ -225,7 +277,14 @@ def _newest(persona: Persona, text: str, conversation: Conversation) -> Message:
 
 
 def _dropped_before(branch: list[StoredMessage]) -> int:
-    return branch[-1].dropped_turns if branch else 0
+    """How many turns the branch's newest request left out."""
+    return next((message.dropped_turns for message in reversed(branch) if message.role == "assistant"), 0)
+
+
+def _title(text: str) -> str:
+    """A conversation is called by the beginning of its first message until somebody names it."""
+    line = " ".join(text[: TITLE_WIDTH * 4].split())
+    return line if len(line) <= TITLE_WIDTH else line[: TITLE_WIDTH - 1].rstrip() + "…"
 
 
 def _dropped_notice(dropped: int) -> str:

@@ -11,19 +11,23 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
 from assistant.events import Blocked, End, Event, Failed, Finished, Judged, Notice, Started, Text
 from assistant.sampling import Sampling
+from assistant.store.errors import DiskFullError, LockedError
 from assistant.store.store import Store
 from assistant.window import Fitted
 from guardrails.gate import Gate, Withheld
 from guardrails.judge import Verdict
 
 # How often a growing reply is written to the store: what a killed process may lose.
-SAVE_SECONDS = 1.0
+SAVE_SECONDS = 0.5
+# How long the end of a reply waits for a locked database or a full disk.
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ class Turn:
         self._log: list[Event] = []
         self._grown = asyncio.Event()
         self._usage = _Usage(started=time.monotonic())
+        self._verdicts: list[Verdict] = []
+        self._told_of_storage = False
         self._prompt_tokens = 0
         # What the turn ends as when it is cancelled; stop() says otherwise.
         self._end: End = "interrupted"
@@ -132,10 +138,13 @@ class Turn:
 
     async def _generate(self, fitted: Fitted) -> End:
         """Feed the engine's text through the gate; the status the reply ends with."""
-        released = self._gate.release(fitted.messages, self._raw_text(fitted.rendered.ids))
-        async with aclosing(released) as pieces:
+        async with (
+            aclosing(self._raw_text(fitted.rendered.ids)) as raw,
+            aclosing(self._gate.release(fitted.messages, raw)) as pieces,
+        ):
             async for piece in pieces:
                 if isinstance(piece, Verdict):
+                    self._verdicts.append(piece)
                     self._emit(Judged(piece.judge, piece.score, piece.passed))
                 elif isinstance(piece, Withheld):
                     self._reply = piece.refusal
@@ -159,41 +168,36 @@ class Turn:
 
     async def _save_regularly(self) -> None:
         """Write the reply as it grows. It also shows other processes that this turn's owner is alive."""
-        failed = False
         while True:
             await asyncio.sleep(SAVE_SECONDS)
-            try:
-                await asyncio.to_thread(self._store.grow_reply, self.reply_id, self._reply)
-                failed = False
-            except AssistantError as error:
-                if not failed:
-                    self._emit(Notice("storage", f"the reply is not being saved: {error}"))
-                failed = True
+            await self._try_to_store(self._store.grow_reply, self.reply_id, self._reply)
 
     async def _finish(self, status: End, error: str | None) -> None:
         usage = self._usage
         now = time.monotonic()
         ttft = None if usage.first_text is None else round((usage.first_text - usage.started) * 1000)
         duration = round((now - usage.started) * 1000)
-        try:
-            await asyncio.to_thread(
-                self._store.finish_reply,
-                self.reply_id,
-                self._reply,
-                status=status,
-                finish_reason=usage.finish_reason,
-                error=error,
-                completion_tokens=usage.completion_tokens,
-                cached_tokens=usage.cached_tokens,
-                ttft_ms=ttft,
-                duration_ms=duration,
-            )
-        except AssistantError as failure:
-            error = (
-                f"{error}; and the reply could not be saved: {failure}"
-                if error
-                else (f"the reply could not be saved: {failure}")
-            )
+        end = partial(
+            self._store.finish_reply,
+            self.reply_id,
+            self._reply,
+            status=status,
+            finish_reason=usage.finish_reason,
+            error=error,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            ttft_ms=ttft,
+            duration_ms=duration,
+        )
+        problem = await self._try_to_store(end)
+        # A lock or a full disk may pass while the text is still in memory; anything else will not.
+        while isinstance(problem, LockedError | DiskFullError) and time.monotonic() - now < PATIENCE_SECONDS:
+            await asyncio.sleep(SAVE_SECONDS)
+            problem = await self._try_to_store(end)
+        if problem is None:
+            problem = await self._store_verdicts()
+        if problem is not None:
+            error = " and ".join(filter(None, [error, f"the reply could not be saved: {problem}"]))
         if error is not None:
             self._emit(Failed(self.reply_id, error))
             return
@@ -209,6 +213,37 @@ class Turn:
                 duration,
             )
         )
+
+    async def _store_verdicts(self) -> Exception | None:
+        for verdict in self._verdicts:
+            problem = await self._try_to_store(
+                partial(
+                    self._store.add_verdict,
+                    self.reply_id,
+                    stage=verdict.stage,
+                    judge=verdict.judge,
+                    judge_version=verdict.judge_version,
+                    decision="pass" if verdict.passed else "block",
+                    score=verdict.score,
+                    threshold=verdict.threshold,
+                    reason=verdict.reason,
+                    latency_ms=verdict.latency_ms,
+                )
+            )
+            if problem is not None:
+                return problem
+        return None
+
+    async def _try_to_store(self, write: Callable[..., object], *args: object) -> Exception | None:
+        """Write to the store; what went wrong, if anything, which the person is told of once."""
+        try:
+            await asyncio.to_thread(write, *args)
+        except Exception as problem:  # whatever it is, the text still reaches the person and the turn still ends
+            if not self._told_of_storage:
+                self._told_of_storage = True
+                self._emit(Notice("storage", f"the reply is not being saved: {problem}"))
+            return problem
+        return None
 
     def _emit(self, event: Event) -> None:
         self._log.append(event)

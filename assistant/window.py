@@ -59,11 +59,11 @@ def fit(
         return Fitted(messages, template.render(messages), dropped)
 
     start = min(dropped_turns, len(history))
-    # From the first turn on, if that fits (it may again, with a larger model), else from where it stood.
-    for dropped in sorted({0, start}):
-        fitted = attempt(dropped)
-        if len(fitted.rendered.ids) <= budget:
-            return fitted
+    if start and len((everything := attempt(0)).rendered.ids) <= budget * LOW_WATER:
+        return everything  # with a larger window there is room for all of it again
+    fitted = attempt(start)
+    if len(fitted.rendered.ids) <= budget:
+        return fitted
     fewest = attempt(len(history))
     if len(fewest.rendered.ids) > budget:
         raise ContextError(_too_large(template, instruction, newest, budget))

@@ -12,11 +12,10 @@ from guardrails.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """The gate's last word on a reply it stopped: what to show instead, and the text that was held back."""
+    """The gate's last word on a reply it stopped: what to show instead, and why."""
 
     refusal: str
     reason: str
-    held_back: str
 
 
 class Gate(Protocol):
@@ -27,8 +26,8 @@ class Gate(Protocol):
     ) -> AsyncGenerator[str | Verdict | Withheld, None]:
         """Read the model's text and yield what may be shown, in order, with the verdicts reached.
 
-        After a `Withheld` nothing follows, and `text` is not read further: its reader closes it, which
-        cancels the generation.
+        After a `Withheld` nothing follows. The caller closes `text` when the gate is done, which stops the
+        generation; the verdicts are stored with the reply.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from guardrails.messages import Message
 
@@ -18,11 +18,15 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A judge's score and decision. `score` is None where a judge only decides; latency in milliseconds."""
+    """A judge's score and decision on one stage of an exchange.
+
+    `score` is None where a judge only decides; latency in milliseconds.
+    """
 
     judge: str
     judge_version: str
     passed: bool
+    stage: Literal["prompt", "window", "final"] = "window"
     score: float | None = None
     threshold: float | None = None
     reason: str = ""

@@ -48,6 +48,21 @@ class Rendered:
     spans: list[Span]
 
 
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder. Raises RenderingError naming what is missing.
+
+    Not by AutoTokenizer, which imports torch and all of its compiler: seconds that a chat does not have.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    if not (folder / "tokenizer.json").is_file():
+        raise RenderingError(f"{folder} has no tokenizer.json: save its tokenizer as a fast tokenizer")
+    try:
+        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the parsers behind it raise what they like
+        raise RenderingError(f"the tokenizer in {folder} cannot be read: {error}") from error
+
+
 class ChatTemplate:
     """A model's tokenizer and chat template, safe to render anybody's text with.
 
@@ -76,9 +91,7 @@ class ChatTemplate:
     @classmethod
     def from_folder(cls, folder: Path) -> ChatTemplate:
         """Load the tokenizer and template of a local Hugging Face model folder."""
-        from transformers import AutoTokenizer
-
-        return cls(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        return cls(load_tokenizer(folder))
 
     @property
     def folds_system(self) -> bool:

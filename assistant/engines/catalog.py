@@ -66,7 +66,12 @@ def open_engine(settings: Settings, model: str | None = None, engine: str = "aut
 
     is_demo = entry.path == BUNDLED_FOLDER
     why = "the bundled model needs nothing else" if is_demo else "it runs any local chat model"
-    loaded = TransformersEngine(entry.path, model=entry.name, threads=settings.threads)
+    load = None
+    if is_demo:
+        from assistant.engines.quick_start import load_bundled
+
+        load = load_bundled
+    loaded = TransformersEngine(entry.path, model=entry.name, threads=settings.threads, load=load)
     return Opened(loaded, f"transformers, as {why}", is_demo)
 
 

@@ -194,10 +194,11 @@ def _shared_prefix(left: list[int], right: list[int]) -> int:
 
 def _crop(cache: DynamicCache, length: int) -> bool:
     """Cut the cache to `length` tokens. Sliding-window layers cannot always go back: then it is of no use."""
-    if cache.get_seq_length() == length:
+    surplus = cache.get_seq_length() - length
+    if surplus == 0:
         return True
     try:
-        cache.crop(length)
+        cache.crop(-surplus)
     except (ValueError, NotImplementedError):
         return False
     return cache.get_seq_length() == length

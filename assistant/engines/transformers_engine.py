@@ -1,24 +1,29 @@
 """The embedded engine: transformers on CPU or GPU, one worker thread, KV caches kept between turns.
 
 All model calls happen on the worker thread. It advances every running request by one token in turn, so that
-one conversation never waits for another to end, and keeps each conversation's KV cache, so that turn 20 costs
+one conversation never waits for another's reply to end, and keeps each conversation's KV cache, so that turn 20 costs
 what its new words cost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import queue
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assistant.engines.decoding import Request, Sequencer
 from assistant.engines.errors import EngineError
 from assistant.engines.protocol import Delta
 from assistant.sampling import Sampling
-from guardrails.rendering import ChatTemplate
+from guardrails.rendering import ChatTemplate, load_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+    from assistant.engines.decoding import Request
 
 
 class TransformersEngine:
@@ -26,39 +31,48 @@ class TransformersEngine:
 
     name = "transformers"
 
-    def __init__(self, folder: Path, *, model: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        model: str | None = None,
+        threads: int | None = None,
+        load: Callable[[Path, torch.dtype], Any] | None = None,
+    ) -> None:
         """Load the model in `folder`; `threads` limits CPU threads (default: torch's own choice).
+
+        `load` takes the place of transformers' own loader, given the folder and the type to compute in.
 
         Raises:
             EngineError: no usable model in the folder.
         """
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
 
-        logging.disable_progress_bar()
         if threads:
             torch.set_num_threads(threads)
         gpu = torch.cuda.is_available()
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer: Any = load_tokenizer(folder)
             self.template = ChatTemplate(tokenizer)
+            stop_ids = self.template.stop_ids
             # CPUs compute float32 faster than emulated bfloat16, and greedy decoding stays reproducible.
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype="auto" if gpu else torch.float32, local_files_only=True
-            )
-        except (OSError, ValueError, KeyError) as error:
-            first_line = str(error).strip().splitlines()[0]
+            loaded = (load or _load)(folder, torch.bfloat16 if gpu else torch.float32)
+        except Exception as error:  # a truncated download fails in many ways, all of them the folder's fault
+            first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise EngineError(f"cannot load a chat model from {folder}: {first_line}") from error
         loaded.eval().to("cuda" if gpu else "cpu")
         self.model = model or folder.name
         self.window = int(getattr(loaded.config, "max_position_embeddings", 0) or 4096)
-        stop_ids = self.template.stop_ids | _as_ids(loaded.generation_config.eos_token_id)
+        stop_ids |= _as_ids(loaded.generation_config.eos_token_id)
+        from assistant.engines.decoding import Sequencer
+
         self._sequencer = Sequencer(loaded, tokenizer.backend_tokenizer, stop_ids)
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="transformers-engine", daemon=True)
         self._worker.start()
+        # Python's exit kills daemon threads wherever they are; torch aborts the process if that is inside it.
+        atexit.register(self._stop)
 
     async def generate(
         self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
@@ -70,6 +84,8 @@ class TransformersEngine:
             raise EngineError("the prompt is empty")
         if len(prompt_ids) >= self.window:
             raise EngineError(f"the prompt takes {len(prompt_ids)} tokens, but the model's window is {self.window}")
+        from assistant.engines.decoding import Request
+
         loop = asyncio.get_running_loop()
         out: asyncio.Queue[list[Delta] | Exception] = asyncio.Queue()
 
@@ -94,10 +110,14 @@ class TransformersEngine:
 
     async def close(self) -> None:
         """See `Engine.close`."""
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
         if not self._closed:
             self._closed = True
             self._inbox.put(None)
-            await asyncio.to_thread(self._worker.join)
+            self._worker.join()
+            atexit.unregister(self._stop)
 
     def _work(self) -> None:
         running: list[Request] = []
@@ -124,6 +144,14 @@ class TransformersEngine:
             self._sequencer.drop(request)
             request.deliver(EngineError(f"the model failed: {type(error).__name__}: {error}"))
             return False
+
+
+def _load(folder: Path, dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
 
 
 def _as_ids(value: Any) -> frozenset[int]:

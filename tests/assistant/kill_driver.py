@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from assistant.events import Text
@@ -38,7 +39,7 @@ async def stream(database: Path, progress: int) -> None:
         os.write(progress, b"ready\n")
         assistant = Assistant(store, ScriptedEngine([Reply(WORDS, delay=0.01)], window=32_768))
         turn = await assistant.send(conversation.id, "the user's words")
-        os.write(progress, b"sent\n")
+        os.write(progress, b"begun\n")
         shown = 0
         async for event in turn.events():
             if isinstance(event, Text):
@@ -70,15 +71,18 @@ def examine(folder: Path, number: int, killed_at: float) -> dict[str, object]:
     shown = [(float(t), int(n)) for t, n in (line.split() for line in lines if " " in line and line[0].isdigit())]
     with Store.open(str(folder / f"{number}.db")) as store:
         messages = store.all_messages(1)
+    times = [t for t, _ in shown] + [killed_at]
     users = [m.content for m in messages if m.role == "user"]
     replies = [m for m in messages if m.role == "assistant"]
     kept = len(replies[0].content) if replies else 0
     return {
-        "sent": "sent" in lines,
+        "begun": "begun" in lines,
         "users": users,
         "status": replies[0].status if replies else None,
         "is_prefix": not replies or WORDS.startswith(replies[0].content),
         "lost_seconds": max((killed_at - t for t, n in shown if n > kept), default=0.0),
+        # How long a busy machine kept the process, or this one, from running at all.
+        "stalled_seconds": max((later - earlier for earlier, later in pairwise(times)), default=0.0),
     }
 
 

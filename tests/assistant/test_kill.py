@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# A save a second, and what a busy machine may add to one.
-MOST_LOST_SECONDS = 2.0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -28,10 +26,11 @@ def test_fifty_kills_at_random_moments_lose_no_user_message_and_at_most_a_second
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(results) == 50, f"seed {seed}: {done.stderr}"
     for result in results:
-        if result["sent"]:
-            assert result["users"] == ["the user's words"], f"seed {seed}: {result}"
-            assert result["status"] == "interrupted", f"seed {seed}: {result}"
-        assert result["status"] in (None, "interrupted"), f"seed {seed}: {result}"
-        assert result["is_prefix"], f"seed {seed}: {result}"
-        assert result["lost_seconds"] <= MOST_LOST_SECONDS, f"seed {seed}: {result}"
-    assert sum(result["sent"] for result in results) >= 25, "too few kills came in mid-reply to prove anything"
+        told = f"seed {seed}: {result}"
+        if result["begun"]:
+            assert result["users"] == ["the user's words"], told
+        # Stored together or not at all: no message is without a reply that says what became of it.
+        assert result["status"] == ("interrupted" if result["users"] else None), told
+        assert result["is_prefix"], told
+        assert result["lost_seconds"] <= 1.0 + result["stalled_seconds"], told
+    assert sum(result["begun"] for result in results) >= 25, "too few kills came in mid-reply to prove anything"

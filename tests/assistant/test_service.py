@@ -11,12 +11,13 @@ from assistant.events import Blocked, Event, Failed, Finished, Judged, Notice, S
 from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
 from assistant.service import Assistant
-from assistant.store.errors import StorageError
+from assistant.store.errors import DiskFullError, LockedError
 from assistant.store.store import Store
 from assistant.turn import Turn
 from guardrails.gate import Withheld
 from guardrails.judge import Verdict
 from guardrails.messages import Message
+from guardrails.rendering import RenderingError
 from tests.scripted_engine import Reply, ScriptedEngine
 
 PIRATE = Persona(
@@ -260,10 +261,59 @@ class Censor:
         async for piece in text:
             seen += piece
             if "treasure" in seen:
-                yield Withheld("Arr, I cannot tell.", "secret", piece)
+                yield Withheld("Arr, I cannot tell.", "secret")
                 return
             yield Verdict("censor", "1", True)
             yield piece
+
+
+class FailingGate:
+    """A gate that reads ahead and then breaks."""
+
+    async def release(
+        self, prompt: Sequence[Message], text: AsyncIterator[str]
+    ) -> AsyncGenerator[str | Verdict | Withheld, None]:
+        self.kept = text
+        yield await anext(text)
+        raise RuntimeError("the judge is gone")
+
+
+async def test_a_gate_that_fails_ends_the_turn_and_stops_the_engine(store: Store) -> None:
+    engine = ScriptedEngine([Reply("a b c d e f", delay=0.02)])
+    turn = await Assistant(store, engine, FailingGate()).send(start(store), "hi")
+    end = await turn.wait()
+    assert isinstance(end, Failed)
+    assert "judge is gone" in end.error
+    assert engine.running == 0
+
+
+async def test_verdicts_are_stored_with_the_reply(store: Store) -> None:
+    turn = await Assistant(store, ScriptedEngine(["a b c"]), Censor()).send(start(store), "hi")
+    await turn.wait()
+    stored = store.verdicts(turn.reply_id)
+    assert stored
+    assert {(v.judge, v.decision) for v in stored} == {("censor", "pass")}
+
+
+async def test_a_conversation_is_called_by_its_first_message(store: Store) -> None:
+    conversation = start(store)
+    assistant = Assistant(store, ScriptedEngine(["a", "b"]))
+    for text in ("What is\n the sea? " + "x" * 100, "and then?"):
+        await (await assistant.send(conversation, text)).wait()
+    title = store.conversation(conversation).title
+    assert title.startswith("What is the sea? xx")
+    assert len(title) <= 60
+
+
+async def test_a_retry_with_a_seed_asks_for_another_reply(store: Store) -> None:
+    engine = ScriptedEngine(["a", "b", "c"])
+    assistant = Assistant(store, engine)
+    conversation = start(store)
+    sampling = Sampling(seed=7)
+    await (await assistant.send(conversation, "hi", sampling=sampling)).wait()
+    for _ in range(2):
+        await (await assistant.retry(conversation, sampling=sampling)).wait()
+    assert [s.seed for s in engine.samplings] == [7, 8, 9]
 
 
 async def test_a_blocked_reply_shows_and_stores_the_refusal_and_is_never_sent(store: Store) -> None:
@@ -281,23 +331,87 @@ async def test_a_blocked_reply_shows_and_stores_the_refusal_and_is_never_sent(st
     assert "treasure" not in engine.template.decode(engine.prompts[1])
 
 
-async def test_a_full_disk_in_mid_reply_is_told_and_the_text_still_comes(store: Store) -> None:
-    class Full:
-        def __getattr__(self, name: str) -> object:
-            if name in ("grow_reply", "finish_reply"):
+class Unwilling:
+    """A store whose writes of replies fail with `error`, `times` times."""
 
-                def fail(*args: object, **options: object) -> None:
-                    raise StorageError("the disk is full: free some space")
+    def __init__(self, store: Store, error: Exception, times: int, names: tuple[str, ...]) -> None:
+        self._store, self._error, self._left, self._names = store, error, times, names
 
-                return fail
-            return getattr(store, name)
+    def __getattr__(self, name: str) -> object:
+        if name not in self._names:
+            return getattr(self._store, name)
 
-    assistant = Assistant(Full(), ScriptedEngine([Reply("a b c d", delay=0.4)]))  # type: ignore[arg-type]
+        def write(*args: object, **options: object) -> object:
+            if self._left > 0:
+                self._left -= 1
+                raise self._error
+            return getattr(self._store, name)(*args, **options)
+
+        return write
+
+
+async def test_a_full_disk_in_mid_reply_is_told_and_the_text_still_comes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.turn.PATIENCE_SECONDS", 0.0)
+    full = Unwilling(store, DiskFullError("the disk is full: free some space"), 1000, ("grow_reply", "finish_reply"))
+    assistant = Assistant(full, ScriptedEngine([Reply("a b c d", delay=0.3)]))  # type: ignore[arg-type]
     found = await events(await assistant.send(start(store), "hi"))
     assert text_of(found) == "a b c d"
     assert sum(isinstance(e, Notice) and e.kind == "storage" for e in found) == 1
     assert isinstance(found[-1], Failed)
     assert "disk is full" in found[-1].error
+
+
+async def test_a_lock_that_passes_costs_nothing(store: Store) -> None:
+    locked = Unwilling(store, LockedError("locked"), 2, ("finish_reply",))
+    turn = await Assistant(locked, ScriptedEngine(["all of it"])).send(start(store), "hi")  # type: ignore[arg-type]
+    assert isinstance(await turn.wait(), Finished)
+    assert store.message(turn.reply_id).content == "all of it"
+
+
+@pytest.mark.parametrize("name", ["grow_reply", "finish_reply", "add_verdict"])
+async def test_no_error_of_the_store_leaves_a_turn_that_never_ends(store: Store, name: str) -> None:
+    broken = Unwilling(store, RuntimeError("can't start new thread"), 1000, (name,))
+    engine = ScriptedEngine([Reply("a b c d", delay=0.2)])
+    turn = await Assistant(broken, engine, Censor()).send(start(store), "hi")  # type: ignore[arg-type]
+    async with asyncio.timeout(10):
+        end = await turn.wait()
+    assert isinstance(end, Finished if name == "grow_reply" else Failed)
+
+
+async def test_a_client_that_is_cancelled_while_it_sends_leaves_a_turn_that_goes_on(store: Store) -> None:
+    assistant = Assistant(store, ScriptedEngine(["still here"]))
+    conversation = start(store)
+    sending = asyncio.create_task(assistant.send(conversation, "hi"))
+    await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    for _ in range(200):
+        replies = [m for m in store.all_messages(conversation) if m.role == "assistant"]
+        if replies and replies[0].status == "complete":
+            break
+        await asyncio.sleep(0.02)
+    assert [m.content for m in store.all_messages(conversation)] == ["hi", "still here"]
+
+
+async def test_a_template_that_refuses_the_conversation_fails_the_turn_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise RenderingError("the chat template refuses this conversation: no")
+
+    assistant = Assistant(store, ScriptedEngine(["fine"]))
+    conversation = start(store)
+    with monkeypatch.context() as patched:
+        patched.setattr("assistant.window.ChatTemplate.render", refuse)
+        turn = await assistant.send(conversation, "hi")
+        end = await turn.wait()
+    assert isinstance(end, Failed)
+    assert "template refuses" in end.error
+    assert store.message(turn.reply_id).status == "failed"
+    assert isinstance(await (await assistant.send(conversation, "again")).wait(), Finished)
 
 
 def test_a_loop_that_goes_down_stores_the_turn_as_interrupted(store: Store) -> None:

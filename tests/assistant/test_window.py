@@ -68,3 +68,14 @@ def test_everything_goes_when_only_the_newest_message_fits() -> None:
 def test_no_instruction_means_no_system_message() -> None:
     fitted = fit(bundled_template(), "", [], Message("user", "hi"), budget=448)
     assert [m.role for m in fitted.messages] == ["user"]
+
+
+def test_dropped_turns_do_not_come_back_for_one_short_message() -> None:
+    """Turns that come and go would change the prompt's beginning, and cost the cache, each time."""
+    template, history = bundled_template(), script(14)
+    size = len(fit(template, INSTRUCTION, history, Message("user", "hi"), budget=100_000).rendered.ids)
+    budget = size + 5
+    long = fit(template, INSTRUCTION, history, Message("user", "word " * 50), budget=budget)
+    assert long.dropped_turns > 0
+    short = fit(template, INSTRUCTION, history, Message("user", "hi"), budget=budget, dropped_turns=long.dropped_turns)
+    assert short.dropped_turns == long.dropped_turns

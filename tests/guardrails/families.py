@@ -65,9 +65,7 @@ def template(family: str) -> ChatTemplate:
     return ChatTemplate(tokenizer(family))
 
 
-def _byte_level(
-    special: list[str], *, nfc: bool, plain: list[str] | None = None
-) -> tuple[Tokenizer, list[str]]:
+def _byte_level(special: list[str], *, nfc: bool, plain: list[str] | None = None) -> tuple[Tokenizer, list[str]]:
     backend = Tokenizer(models.BPE())
     if nfc:
         backend.normalizer = normalizers.NFC()
