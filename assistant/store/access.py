@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from assistant.store.database import file_of, storage_errors, take_lock
+from assistant.store.database import file_of, raw_sqlite, storage_errors, take_lock
+from assistant.store.errors import StorageError
 
 
 class Access:
@@ -17,6 +18,7 @@ class Access:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = engine.execution_options(writes=True)
+        self._log_holds_deleted = False
         self.url = engine.url.render_as_string(hide_password=False)
 
     @property
@@ -26,6 +28,9 @@ class Access:
 
     def close(self) -> None:
         """Closes every connection. The store cannot be used while other threads still use it."""
+        if self._log_holds_deleted:
+            with suppress(StorageError):
+                self._empty_log()
         self._engine.dispose()
 
     @contextmanager
@@ -44,3 +49,16 @@ class Access:
         with self._write() as connection:
             take_lock(connection)
             yield connection
+
+    def _empty_log(self) -> None:
+        """Cuts SQLite's log, which keeps deleted words until it is next written over; again at `close` where it is in
+        use."""
+        if self.path is not None:
+            with storage_errors(self.url), raw_sqlite(self._engine) as raw:
+                self._log_holds_deleted = bool(raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+
+
+def drop_deleted_words(connection: Connection) -> None:
+    """Takes the words of deleted messages out of the search index, which otherwise only marks them as deleted."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("INSERT INTO message_fts(message_fts) VALUES ('optimize')")

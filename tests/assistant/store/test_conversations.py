@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 from sqlalchemy import update
 
 from assistant.personas.persona import Persona
+from assistant.store.check import check
 from assistant.store.errors import NotFoundError, StorageError
-from assistant.store.records import Conversation, PersonaVersion
+from assistant.store.records import Conversation, NewMessage, PersonaVersion
 from assistant.store.schema import PersonaVersionRow
 from assistant.store.store import Store
 
@@ -65,8 +69,14 @@ def test_the_list_is_ordered_by_what_was_said_last(store: Store, pirate: Persona
     assert latest.id == first
 
 
-def test_there_is_no_latest_conversation_in_a_new_store(store: Store) -> None:
+def test_the_latest_conversation_is_one_in_which_something_was_said(store: Store, pirate: PersonaVersion) -> None:
     assert store.latest_conversation() is None
+    spoken = store.create_conversation(pirate.id).id
+    store.add_messages(spoken, [NewMessage("user", "hello", created_at=1_000)])
+    store.create_conversation(pirate.id)
+    latest = store.latest_conversation()
+    assert latest is not None
+    assert latest.id == spoken
 
 
 def test_the_list_can_be_narrowed(store: Store, pirate: PersonaVersion) -> None:
@@ -119,6 +129,50 @@ def test_deleting_leaves_nothing_behind(store: Store, conversation: Conversation
     assert store.path is not None
     on_disk = b"".join(file.read_bytes() for file in store.path.parent.iterdir())
     assert b"secret sentence" not in on_disk
+
+
+def bytes_of(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
+
+
+@pytest.mark.parametrize("among", [0, 300])
+def test_deleted_words_are_gone_from_the_file(path: Path, among: int) -> None:
+    """Also from the search index, which keeps every word by itself."""
+    with Store.open(str(path)) as store:
+        pirate = store.save_persona(Persona(name="pirate", title="Pirate", instruction="Ahoy."))
+        others = [NewMessage("user", f"parrot number {number}") for number in range(among)]
+        kept, gone = store.create_conversation(pirate.id).id, store.create_conversation(pirate.id).id
+        store.add_messages(kept, others)
+        (reply,) = store.add_messages(gone, [NewMessage("assistant", "Zyxomaq \u0438\u0441\u043a\u0440\u0430 qwvzanl")])
+        store.add_feedback(reply, 1, "Xyzzyfoo")
+        store.add_messages(kept, others)
+        assert store.search("zyxomaq")
+        store.delete(gone)
+    on_disk = bytes_of(path).lower()
+    assert [
+        word for word in ("yxomaq", "\u0441\u043a\u0440\u0430", "wvzanl", "yzzyfoo") if word.encode() in on_disk
+    ] == []
+    with Store.open(str(path)) as store:
+        assert len(store.search("parrot", limit=1000)) == 2 * among
+    assert check(store.url) == []
+
+
+def test_a_log_that_is_read_while_a_conversation_is_deleted_is_emptied_at_close(path: Path) -> None:
+    store = Store.open(str(path), busy_timeout_ms=50)
+    pirate = store.save_persona(Persona(name="pirate", title="Pirate", instruction="Ahoy."))
+    gone = store.create_conversation(pirate.id).id
+    store.add_messages(gone, [NewMessage("user", "zyxomaq")])
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM message").fetchone()
+    store.delete(gone)
+    log = path.with_name(f"{path.name}-wal")
+    reader.execute("COMMIT")
+    assert log.stat().st_size > 0
+    store.close()
+    assert log.stat().st_size == 0
+    reader.close()
+    assert b"yxomaq" not in bytes_of(path)
 
 
 def test_ids_are_never_used_again(store: Store, conversation: Conversation, pirate: PersonaVersion) -> None:
