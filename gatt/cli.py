@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ghost Attention: make an instruction stick.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def group() -> None:
-    """Ghost Attention: make an instruction stick."""
+    """Ghost Attention: make an instruction stick.
+
+    \b
+    Examples:
+      gatt audit-template ~/models/Qwen2.5-0.5B-Instruct
+    """
 
 
 @app.command()
@@ -21,17 +26,17 @@ def audit_template(
 ) -> None:
     """Refuse a model whose chat template loses or invents instructions, or trains on what it never sees.
 
+    \b
     Examples:
-
-      gatt audit-template models/llama-3-8b-instruct
+      gatt audit-template ~/models/Qwen2.5-0.5B-Instruct
     """
     from gatt.audit import audit
     from guardrails.rendering import ChatTemplate, RenderingError
 
     try:
         findings = audit(ChatTemplate.from_folder(model))
-    except (OSError, RenderingError) as error:
-        typer.echo(f"{model}: {str(error).strip().splitlines()[0]}", err=True)
+    except RenderingError as error:
+        typer.echo(f"error: {str(error).splitlines()[0]}", err=True)
         raise typer.Exit(1) from None
     for finding in findings:
         typer.echo(f"{finding.kind}: {finding.what}. Fix: {finding.fix}.")

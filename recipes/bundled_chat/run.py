@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Working folder: corpus, checkpoints, logs.")],
 ) -> None:
     """Tokenizer, corpus, pretraining, tuning, bundle; finished steps are skipped."""
+    if not find_spec("matplotlib"):  # needed last, hours from now
+        raise SystemExit("the training curve needs matplotlib: pip install 'steadfast[train]'")
     if not (out / "tokenizer" / "tokenizer.json").exists():
         tokenizer.main(data, out)
     if not (out / "corpus" / "sizes.json").exists():
