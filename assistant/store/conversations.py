@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assistant.personas.persona import Persistence
@@ -16,6 +16,9 @@ from assistant.store.records import Conversation, ConversationStats, Conversatio
 from assistant.store.schema import ConversationRow as Table
 from assistant.store.schema import MessageRow, PersonaVersionRow, TagRow
 from assistant.text import clean_text
+
+# A conversation that is being imported has a negative `deleted_at`; see imports.py.
+_ARRIVED = or_(Table.deleted_at.is_(None), Table.deleted_at >= 0)
 
 MAX_TITLE = 200
 MAX_TAG = 64
@@ -54,11 +57,13 @@ def unknown_conversation(id: int) -> NotFoundError:
     return NotFoundError(f"There is no conversation {id}: `assistant conversations list` shows what there is.")
 
 
-def _title(text: str) -> str:
+def clean_title(text: str) -> str:
+    """One line, cut to MAX_TITLE."""
     return " ".join(clean_text(text).split())[:MAX_TITLE]
 
 
-def _tag(name: str) -> str:
+def clean_tag(name: str) -> str:
+    """One line in lower case, cut to MAX_TAG; may be empty."""
     return " ".join(clean_text(name).split()).lower()[:MAX_TAG]
 
 
@@ -69,11 +74,11 @@ class Conversations(Access):
         """An empty conversation. Raises NotFoundError where the persona version is unknown."""
         moment = now()
         with self._write() as connection:
-            _require_persona(connection, persona_version_id)
+            require_persona(connection, persona_version_id)
             id = connection.scalars(
                 insert(Table)
                 .values(
-                    title=_title(title),
+                    title=clean_title(title),
                     persona_version_id=persona_version_id,
                     model=clean_text(model),
                     engine=clean_text(engine),
@@ -110,7 +115,7 @@ class Conversations(Access):
         query = _newest_first(select(*_SUMMARY), archived=archived, trashed=trashed)
         query = query.join(PersonaVersionRow, PersonaVersionRow.id == Table.persona_version_id)
         if tag is not None:
-            query = query.join(TagRow, (TagRow.conversation_id == Table.id) & (TagRow.name == _tag(tag)))
+            query = query.join(TagRow, (TagRow.conversation_id == Table.id) & (TagRow.name == clean_tag(tag)))
         if persona is not None:
             query = query.where(PersonaVersionRow.name == persona)
         with self._read() as connection:
@@ -120,12 +125,12 @@ class Conversations(Access):
 
     def set_title(self, conversation_id: int, title: str) -> None:
         """Spaces and line breaks become single spaces; cut after 200 characters."""
-        self._set(conversation_id, title=_title(title))
+        self._set(conversation_id, title=clean_title(title))
 
     def set_persona(self, conversation_id: int, persona_version_id: int) -> None:
         """From now on; what was said keeps the version it was said under."""
         with self._write() as connection:
-            _require_persona(connection, persona_version_id)
+            require_persona(connection, persona_version_id)
             _set(connection, conversation_id, persona_version_id=persona_version_id)
 
     def set_model(self, conversation_id: int, model: str, engine: str) -> None:
@@ -157,14 +162,15 @@ class Conversations(Access):
         until it next vacuums. Rewrites the search index: about a second for 100,000 messages.
         """
         with self._write() as connection:
-            if connection.execute(delete(Table).where(Table.id == conversation_id)).rowcount == 0:
+            unlink(connection, MessageRow.conversation_id == conversation_id)
+            if connection.execute(delete(Table).where(Table.id == conversation_id, _ARRIVED)).rowcount == 0:
                 raise unknown_conversation(conversation_id)
             drop_deleted_words(connection)
         self._empty_log()
 
     def add_tag(self, conversation_id: int, tag: str) -> None:
         """Tags have no case: they are kept in lower case, at most 64 characters."""
-        name = _tag(tag)
+        name = clean_tag(tag)
         held = select(TagRow.name).where(TagRow.conversation_id == conversation_id, TagRow.name == name)
         with self._write_alone() as connection:
             _conversation(connection, conversation_id)
@@ -175,7 +181,7 @@ class Conversations(Access):
         """Nothing happens where the conversation does not have it."""
         with self._write() as connection:
             connection.execute(
-                delete(TagRow).where(TagRow.conversation_id == conversation_id, TagRow.name == _tag(tag))
+                delete(TagRow).where(TagRow.conversation_id == conversation_id, TagRow.name == clean_tag(tag))
             )
 
     def tags(self, conversation_id: int) -> list[str]:
@@ -218,10 +224,10 @@ class Conversations(Access):
                 select(
                     func.count().filter(kept),
                     func.count().filter(kept & Table.archived),
-                    func.count().filter(~kept),
+                    func.count().filter(Table.deleted_at >= 0),
                 ).select_from(Table)
             ).one()
-            messages = connection.scalars(select(func.coalesce(func.sum(Table.message_count), 0))).one()
+            messages = connection.scalars(select(func.coalesce(func.sum(Table.message_count), 0)).where(_ARRIVED)).one()
             personas = connection.scalars(select(func.count(PersonaVersionRow.name.distinct()))).one()
         return Counts(conversations, archived, trashed, int(messages), personas)
 
@@ -231,25 +237,31 @@ class Conversations(Access):
 
 
 def _set(connection: Connection, conversation_id: int, **values: Any) -> None:
-    if connection.execute(update(Table).where(Table.id == conversation_id).values(**values)).rowcount == 0:
+    if connection.execute(update(Table).where(Table.id == conversation_id, _ARRIVED).values(**values)).rowcount == 0:
         raise unknown_conversation(conversation_id)
 
 
 def _conversation(connection: Connection, id: int) -> Conversation:
-    row = connection.execute(select(*_COLUMNS).where(Table.id == id)).one_or_none()
+    row = connection.execute(select(*_COLUMNS).where(Table.id == id, _ARRIVED)).one_or_none()
     if row is None:
         raise unknown_conversation(id)
     return Conversation(*row)
 
 
-def _require_persona(connection: Connection, id: int) -> None:
+def unlink(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Makes roots of messages that are about to be deleted: SQLite follows a branch no further than 1,000 deep."""
+    connection.execute(update(MessageRow).where(which).values(parent_id=None))
+
+
+def require_persona(connection: Connection, id: int) -> None:
+    """Raises NotFoundError where there is no such version."""
     if connection.scalars(select(PersonaVersionRow.id).where(PersonaVersionRow.id == id)).one_or_none() is None:
         raise NotFoundError(f"There is no persona version {id}: save the persona first.")
 
 
 def _newest_first(query: Select[*tuple[Any, ...]], *, archived: bool, trashed: bool) -> Select[*tuple[Any, ...]]:
     where: list[ColumnElement[bool]] = (
-        [Table.deleted_at.is_not(None)] if trashed else [Table.deleted_at.is_(None), Table.archived == archived]
+        [Table.deleted_at >= 0] if trashed else [Table.deleted_at.is_(None), Table.archived == archived]
     )
     return query.where(*where).order_by(Table.updated_at.desc(), Table.id.desc())
 

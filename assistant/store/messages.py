@@ -59,14 +59,11 @@ class Messages(Access):
         ids: list[int] = []
         moment = now()
         with self._write() as connection:
-            for row in rows:
-                ids.append(_import(connection, conversation_id, row, ids, moment))
-            _count(
-                connection,
-                conversation_id,
-                len(ids),
-                active_leaf_id=ids[-1],
-                updated_at=max(moment if row.created_at is None else row.created_at for row in rows),
+            add_rows(connection, conversation_id, rows, ids, moment)
+            connection.execute(
+                update(ConversationRow)
+                .where(ConversationRow.id == conversation_id)
+                .values(active_leaf_id=ids[-1], updated_at=newest(rows, moment))
             )
         return ids
 
@@ -174,6 +171,20 @@ def append(
         update(ConversationRow).where(ConversationRow.id == conversation_id).values(active_leaf_id=row.id)
     )
     return StoredMessage(*row)
+
+
+def add_rows(
+    connection: Connection, conversation_id: int, rows: Sequence[NewMessage], ids: list[int], moment: int
+) -> None:
+    """Inserts `rows`, in the caller's transaction. `ids` are those of the rows before them and grow by theirs."""
+    _count(connection, conversation_id, len(rows))
+    for row in rows:
+        ids.append(_import(connection, conversation_id, row, ids, moment))
+
+
+def newest(rows: Sequence[NewMessage], moment: int) -> int:
+    """The time of the newest row; `moment` is now."""
+    return max((moment if row.created_at is None else row.created_at for row in rows), default=moment)
 
 
 def _import(connection: Connection, conversation_id: int, row: NewMessage, ids: list[int], moment: int) -> int:

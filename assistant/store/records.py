@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -152,6 +153,30 @@ class Feedback:
     rating: int
     comment: str
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewConversation:
+    """A conversation to import, whose messages name each other by their places in `messages`.
+
+    `active` is the active leaf's place, and the `message_id` of a review is a place too; its `id` does not count.
+    `created_at` None means now, `updated_at` None the newest message's time.
+    """
+
+    persona_version_id: int
+    messages: Sequence[NewMessage]
+    active: int | None = None
+    title: str = ""
+    model: str = ""
+    engine: str = ""
+    persistence: Persistence | None = None
+    pinned: bool = False
+    archived: bool = False
+    tags: Sequence[str] = ()
+    verdicts: Sequence[Verdict] = ()
+    feedback: Sequence[Feedback] = ()
+    created_at: int | None = None
+    updated_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

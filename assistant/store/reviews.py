@@ -82,6 +82,17 @@ class Reviews(Access):
         with self._read() as connection:
             return [Verdict(*row) for row in connection.execute(query)]
 
+    def reviews(self, conversation_id: int) -> tuple[list[Verdict], list[Feedback]]:
+        """All verdicts and feedback on the conversation's messages, each in the order it was given."""
+        held = select(MessageRow.id).where(MessageRow.conversation_id == conversation_id)
+        verdicts = select(*_VERDICT).where(VerdictRow.message_id.in_(held)).order_by(VerdictRow.id)
+        feedback = select(*_FEEDBACK).where(FeedbackRow.message_id.in_(held)).order_by(FeedbackRow.id)
+        with self._read() as connection:
+            return (
+                [Verdict(*row) for row in connection.execute(verdicts)],
+                [Feedback(*row) for row in connection.execute(feedback)],
+            )
+
     def add_feedback(self, message_id: int, rating: int, comment: str = "") -> Feedback:
         """`rating` is 1 for good, -1 for bad. Earlier feedback stays. Raises StorageError, NotFoundError."""
         if rating not in (-1, 1):

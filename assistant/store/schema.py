@@ -68,7 +68,8 @@ class PersonaVersionRow(Base):
 
 
 class ConversationRow(Base):
-    """`active_leaf_id` is no foreign key, since the tables would then need each other to exist first."""
+    """`active_leaf_id` is no foreign key, since the tables would then need each other to exist first. A negative
+    `deleted_at` marks an import that has not come to its end; see imports.py."""
 
     __tablename__ = "conversation"
     __table_args__ = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from assistant.errors import AssistantError
 from assistant.personas.persona import Persistence, Persona
-from assistant.store.records import NewMessage
+from assistant.store.records import Feedback, NewConversation, NewMessage, Verdict
 from assistant.store.store import Store
 from assistant.text import clean_text
 
@@ -31,7 +31,8 @@ class ItemError(AssistantError):
 @dataclass(slots=True)
 class Draft:
     """`personas` are the versions it was held under, the present one first; a row's `persona_version_id` is a place
-    in it. `active` is the place of the active leaf in `rows`, `losses` what of the original could not be kept.
+    in it. `active` is the place of the active leaf in `rows`, `losses` what of the original could not be kept. The
+    `message_id` of a review is a place in `rows`.
     """
 
     personas: list[Persona]
@@ -45,6 +46,10 @@ class Draft:
     pinned: bool = False
     archived: bool = False
     losses: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    feedback: list[Feedback] = field(default_factory=list)
+    created_at: int | None = None
+    updated_at: int | None = None
 
 
 def store_draft(store: Store, draft: Draft) -> int:
@@ -60,23 +65,24 @@ def store_draft(store: Store, draft: Draft) -> int:
         else dataclasses.replace(row, persona_version_id=versions[row.persona_version_id])
         for row in draft.rows
     ]
-    conversation = store.create_conversation(versions[0], title=draft.title, model=draft.model, engine=draft.engine).id
-    try:
-        ids = store.add_messages(conversation, rows)
-        store.set_active_leaf(conversation, None if draft.active is None else ids[draft.active])
-        for tag in draft.tags:
-            store.add_tag(conversation, tag)
-        if draft.persistence is not None:
-            store.set_persistence(conversation, draft.persistence)
-        if draft.pinned:
-            store.set_pinned(conversation, True)
-        if draft.archived:
-            store.set_archived(conversation, True)
-    except BaseException:
-        # All messages came in one transaction; without its marks a conversation is not whole.
-        store.delete(conversation)
-        raise
-    return conversation
+    return store.import_conversation(
+        NewConversation(
+            versions[0],
+            rows,
+            active=draft.active,
+            title=draft.title,
+            model=draft.model,
+            engine=draft.engine,
+            persistence=draft.persistence,
+            pinned=draft.pinned,
+            archived=draft.archived,
+            tags=draft.tags,
+            verdicts=draft.verdicts,
+            feedback=draft.feedback,
+            created_at=draft.created_at,
+            updated_at=draft.updated_at,
+        )
+    )
 
 
 def instructed(base: Persona, instruction: str, losses: list[str]) -> Persona:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from assistant.store.records import StoredMessage
+from assistant.store.records import Feedback, StoredMessage, Verdict
 from assistant.store.store import Store
 
 FORMAT = "steadfast.conversation"
@@ -15,6 +16,12 @@ def export_json(store: Store, conversation_id: int) -> dict[str, Any]:
     """The whole tree with everything needed to import it again. Raises NotFoundError."""
     conversation = store.conversation(conversation_id)
     messages = store.all_messages(conversation_id)
+    verdicts, feedback = store.reviews(conversation_id)
+    said = {message.id: _message(message) for message in messages}
+    for verdict in verdicts:
+        said[verdict.message_id]["verdicts"].append(_review(verdict))
+    for given in feedback:
+        said[given.message_id]["feedback"].append(_review(given))
     used = {message.persona_version_id for message in messages if message.persona_version_id is not None}
     versions = [store.persona_version(id) for id in sorted(used | {conversation.persona_version_id})]
     return {
@@ -35,7 +42,7 @@ def export_json(store: Store, conversation_id: int) -> dict[str, Any]:
             {"id": kept.id, "version": kept.version, "persona": kept.persona.model_dump(mode="json")}
             for kept in versions
         ],
-        "messages": [_message(message) for message in messages],
+        "messages": list(said.values()),
     }
 
 
@@ -76,4 +83,10 @@ def _message(message: StoredMessage) -> dict[str, Any]:
         "persona_version": message.persona_version_id,
         "dropped_turns": message.dropped_turns,
         "created_at": message.created_at,
+        "verdicts": [],
+        "feedback": [],
     }
+
+
+def _review(review: Verdict | Feedback) -> dict[str, Any]:
+    return {key: value for key, value in asdict(review).items() if key not in ("id", "message_id")}

@@ -23,7 +23,7 @@ _HEADING = re.compile(r"### [^\n]*\n\n?")
 
 
 def export_markdown(store: Store, conversation_id: int) -> str:
-    """The active branch, message text unchanged. Raises NotFoundError."""
+    """The active branch, message text unchanged; its head says how many others there are. Raises NotFoundError."""
     whole = export_json(store, conversation_id)
     branch = _branch(whole)
     used = {whole["persona_version"], *(message["persona_version"] for message in branch)}
@@ -42,7 +42,7 @@ def export_markdown(store: Store, conversation_id: int) -> str:
         parts += [_comment(meta), f"{name}{_aside(message)}", message["content"]]
     key = _key(parts)
 
-    lines = [f"{START}{key} {parts[2]} -->\n# {parts[0]}\n\n*{parts[1]}*\n\n"]
+    lines = [f"{START}{key} {parts[2]} -->\n# {parts[0]}\n\n*{parts[1]}*\n\n{_missing(whole)}"]
     for meta_text, heading, content in zip(parts[3::3], parts[4::3], parts[5::3], strict=True):
         lines.append(f"<!-- {key} {meta_text} -->\n### {heading}\n\n{content}\n\n")
     lines.append(f"<!-- {key} end -->\n")
@@ -79,6 +79,15 @@ def _branch(whole: dict[str, Any]) -> list[dict[str, Any]]:
         branch.append(by_id[step])
         step = by_id[step]["parent"]
     return branch[::-1]
+
+
+def _missing(whole: dict[str, Any]) -> str:
+    no_other_end = {message["parent"] for message in whole["messages"]} | {whole["active_leaf"]}
+    others = sum(message["id"] not in no_other_end for message in whole["messages"])
+    if others == 0:
+        return ""
+    count = "1 other branch is" if others == 1 else f"{others} other branches are"
+    return f"*{count} only in the JSON export.*\n\n"
 
 
 def _key(parts: list[str]) -> str:

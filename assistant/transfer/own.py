@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from assistant.events import Status
 from assistant.personas.files import PersonaFileError, validate
 from assistant.personas.persona import Persistence, Persona
-from assistant.store.records import NewMessage, Role
+from assistant.store.records import Feedback, NewMessage, Role, Verdict
 from assistant.text import clean_text
 from assistant.transfer.draft import Draft, ItemError
 from assistant.transfer.export import VERSION
@@ -18,6 +18,33 @@ from assistant.transfer.tree import parents_first
 
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Moment = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+Real = Annotated[float, Field(allow_inf_nan=False)]
+Name = Annotated[str, Field(max_length=32)]
+
+
+class _Verdict(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    stage: Name
+    judge: str
+    judge_version: str
+    score: Real | None = None
+    threshold: Real | None = None
+    decision: Name
+    reason: str = ""
+    policy_hash: str = ""
+    latency_ms: Real = 0.0
+    created_at: Moment
+
+
+class _Feedback(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    rating: Literal[-1, 1]
+    comment: str = ""
+    created_at: Moment
 
 
 class _Message(BaseModel):
@@ -40,6 +67,8 @@ class _Message(BaseModel):
     persona_version: int | None = None
     dropped_turns: Count = 0
     created_at: Moment | None = None
+    verdicts: list[_Verdict] = Field(default_factory=list)
+    feedback: list[_Feedback] = Field(default_factory=list)
 
 
 class _PersonaVersion(BaseModel):
@@ -58,6 +87,8 @@ class _Conversation(BaseModel):
     pinned: bool = False
     archived: bool = False
     tags: list[str] = Field(default_factory=list)
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
     active_leaf: int | None = None
     persona_version: int
     persona_versions: list[_PersonaVersion]
@@ -105,6 +136,10 @@ def read_own(item: dict[str, Any]) -> Draft:
         tags=read.tags,
         pinned=read.pinned,
         archived=read.archived,
+        verdicts=[Verdict(0, places[id], **dict(kept)) for id in order for kept in by_id[id].verdicts],
+        feedback=[Feedback(0, places[id], **dict(kept)) for id in order for kept in by_id[id].feedback],
+        created_at=read.created_at,
+        updated_at=read.updated_at,
     )
 
 

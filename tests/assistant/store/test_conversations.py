@@ -131,6 +131,13 @@ def test_deleting_leaves_nothing_behind(store: Store, conversation: Conversation
     assert b"secret sentence" not in on_disk
 
 
+def test_a_long_branch_can_be_deleted(store: Store, conversation: Conversation) -> None:
+    rows = [NewMessage("user", "x", after=place - 1 if place else None) for place in range(1_500)]
+    store.add_messages(conversation.id, rows)
+    store.delete(conversation.id)
+    assert store.all_messages(conversation.id) == []
+
+
 def bytes_of(path: Path) -> bytes:
     return b"".join(file.read_bytes() for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
-from assistant.store.records import NewMessage
+from assistant.store.records import Feedback, NewConversation, NewMessage, Verdict
 from assistant.store.store import Store
 from assistant.transfer.export import export_json
 
@@ -29,6 +29,55 @@ tricky = st.sampled_from(
 )
 counts = st.integers(0, 2**31 - 1)
 jsons = st.dictionaries(texts, st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts, max_size=2)
+
+
+moments = st.integers(0, 4_102_444_800_000)
+reals = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def reviewed(draw: st.DrawFn, persona_version_id: int, rows: list[NewMessage]) -> NewConversation:
+    """A conversation of `rows` with random marks, times, verdicts and feedback."""
+    places = st.integers(0, len(rows) - 1) if rows else st.nothing()
+    verdicts = st.builds(
+        Verdict,
+        id=st.just(0),
+        message_id=places,
+        stage=texts.map(lambda text: text[:32]),
+        judge=texts,
+        judge_version=texts,
+        score=st.none() | reals,
+        threshold=st.none() | reals,
+        decision=st.sampled_from(["pass", "block"]),
+        reason=texts | tricky,
+        policy_hash=texts,
+        latency_ms=reals,
+        created_at=moments,
+    )
+    feedback = st.builds(
+        Feedback,
+        id=st.just(0),
+        message_id=places,
+        rating=st.sampled_from([-1, 1]),
+        comment=texts | tricky,
+        created_at=moments,
+    )
+    return NewConversation(
+        persona_version_id,
+        rows,
+        active=draw(st.none() | places),
+        title=draw(texts),
+        model=draw(texts),
+        engine=draw(texts),
+        persistence=draw(st.sampled_from([None, "pin", "remind"])),
+        pinned=draw(st.booleans()),
+        archived=draw(st.booleans()),
+        tags=draw(st.lists(texts, max_size=3)),
+        verdicts=draw(st.lists(verdicts, max_size=3)) if rows else [],
+        feedback=draw(st.lists(feedback, max_size=3)) if rows else [],
+        created_at=draw(moments),
+        updated_at=draw(moments),
+    )
 
 
 @st.composite
@@ -60,7 +109,7 @@ def trees(draw: st.DrawFn) -> list[NewMessage]:
 
 
 def plain(exported: dict[str, Any]) -> dict[str, Any]:
-    """An export with ids that count from 0, without the times that belong to the database it lies in."""
+    """An export with ids that count from 0."""
     ids = {message["id"]: place for place, message in enumerate(exported["messages"])}
     personas = {kept["id"]: kept["persona"] for kept in exported["persona_versions"]}
     messages = [
@@ -72,11 +121,7 @@ def plain(exported: dict[str, Any]) -> dict[str, Any]:
         }
         for message in exported["messages"]
     ]
-    rest = {
-        key: value
-        for key, value in exported.items()
-        if key not in ("created_at", "updated_at", "persona_versions", "messages")
-    }
+    rest = {key: value for key, value in exported.items() if key not in ("persona_versions", "messages")}
     return {
         **rest,
         "active_leaf": ids.get(exported["active_leaf"]),
@@ -110,6 +155,20 @@ def sample(store: Store) -> int:
     store.set_pinned(id, True)
     store.set_archived(id, True)
     store.set_persistence(id, "remind")
+    store.add_verdict(
+        ids[3],
+        stage="reply",
+        judge="reward",
+        judge_version="2",
+        decision="block",
+        score=0.25,
+        threshold=0.5,
+        reason="unsafe -->",
+        policy_hash="abc",
+        latency_ms=1.5,
+    )
+    store.add_feedback(ids[1], 1)
+    store.add_feedback(ids[1], -1, "on reflection\nno")
     return id
 
 

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assistant.store import imports
 from assistant.store.errors import DiskFullError, StorageError
-from assistant.store.records import NewMessage
+from assistant.store.messages import add_rows
 from assistant.store.store import Store
 from assistant.transfer.draft import MAX_MESSAGES, milliseconds
 from assistant.transfer.export import FORMAT, export_json
 from assistant.transfer.importing import TransferError, import_file
-from assistant.transfer.write import write_conversation
+from assistant.transfer.write import Form, serialise, write_conversation
 from tests.assistant.transfer.shapes import said, sample
 
 LINE = {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}]}
@@ -115,15 +117,14 @@ def test_a_conversation_that_the_store_refuses_leaves_nothing(
 ) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps([LINE, LINE]))
-    add_messages = Store.add_messages
-    failures = [StorageError("one row was refused")]
+    failures: list[StorageError] = [StorageError("one row was refused")]
 
-    def fail_once(self: Store, conversation_id: int, rows: list[NewMessage]) -> list[int]:
+    def fail_once(*arguments: Any) -> None:
+        add_rows(*arguments)
         if failures:
             raise failures.pop()
-        return add_messages(self, conversation_id, rows)
 
-    monkeypatch.setattr(Store, "add_messages", fail_once)
+    monkeypatch.setattr(imports, "add_rows", fail_once)
     report = import_file(store, path)
     assert report.skipped == ["a.json, conversation 1: one row was refused"]
     assert store.counts().conversations == len(report.conversation_ids) == 1
@@ -153,9 +154,10 @@ def test_what_is_no_time_is_none(value: object) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["json", "md", "jsonl"])
-def test_a_written_file_is_imported_again(store: Store, tmp_path: Path, suffix: str) -> None:
+def test_a_written_file_is_imported_again(store: Store, tmp_path: Path, suffix: Form) -> None:
     id, path = sample(store), tmp_path / f"chat.{suffix}"
     write_conversation(store, id, path)
+    assert path.read_bytes().decode() == serialise(store, id, suffix)
     (copy,) = import_file(store, path).conversation_ids
     assert said(store, copy) == said(store, id)
     with pytest.raises(TransferError, match="exists; give another name"):

@@ -20,7 +20,7 @@ def test_it_reads_as_a_conversation(store: Store) -> None:
     shown = "\n".join(line for line in text.split("\n") if not line.startswith("<!-- "))
     shown = re.sub(r"(?!2023)\d{4}-\d\d-\d\d \d\d:\d\d", "TODAY", shown)
     assert shown == (
-        "# Engines & &lt;b>\n\n*Ada (ada, version 2)*\n\n"
+        "# Engines & &lt;b>\n\n*Ada (ada, version 2)*\n\n*1 other branch is only in the JSON export.*\n\n"
         "### You, 2023-11-14 22:13 UTC\n\nWhat is an engine?\n\n"
         "### Ada, TODAY UTC\n\nA machine.\n\n"
         "### You, TODAY UTC\n\nShow code\n\n"
@@ -35,10 +35,25 @@ def test_the_active_branch_comes_back_with_its_marks_and_personas(store: Store, 
     (copy,) = import_file(store, path).conversation_ids
     assert said(store, copy) == said(store, original)
     first, second = export_json(store, original), export_json(store, copy)
-    own = ("created_at", "updated_at", "messages", "active_leaf")
+    own = ("messages", "active_leaf")
     assert {k: v for k, v in first.items() if k not in own} == {k: v for k, v in second.items() if k not in own}
     rest = [{k: v for k, v in m.items() if k not in ("id", "parent")} for m in first["messages"][:4]]
     assert [{k: v for k, v in m.items() if k not in ("id", "parent")} for m in second["messages"]] == rest
+
+
+def test_the_head_says_how_many_branches_are_not_in_it(store: Store) -> None:
+    id = store.create_conversation(store.save_persona(ADA).id).id
+    a, b, _ = store.add_messages(
+        id, [NewMessage("user", "a"), NewMessage("assistant", "b", after=0), NewMessage("user", "c", after=1)]
+    )
+    assert "JSON export" not in export_markdown(store, id)
+    store.add_messages(id, [NewMessage("user", "d", parent_id=b), NewMessage("user", "e", parent_id=a)])
+    assert "\n\n*2 other branches are only in the JSON export.*\n\n" in export_markdown(store, id)
+    # What was said below the active leaf is not in the file either.
+    store.set_active_leaf(id, b)
+    text = export_markdown(store, id)
+    assert "*3 other branches are" in text
+    assert [row.content for row in read_markdown(text).rows] == ["a", "b"]
 
 
 @given(rows=trees())

@@ -14,7 +14,7 @@ from assistant.store.records import NewMessage
 from assistant.store.store import Store
 from assistant.transfer.export import export_json
 from assistant.transfer.importing import TransferError, import_file
-from tests.assistant.transfer.shapes import ADA, BOB, exported, plain, sample, texts, trees
+from tests.assistant.transfer.shapes import ADA, BOB, exported, plain, reviewed, sample, trees
 
 
 def read_back(store: Store, path: Path, data: object) -> list[int]:
@@ -32,6 +32,27 @@ def test_an_import_equals_what_was_exported(store: Store, tmp_path: Path) -> Non
     assert len(store.persona_versions("ada")) == 2
 
 
+def test_reviews_and_times_come_back(store: Store, tmp_path: Path) -> None:
+    whole = export_json(store, sample(store)) | {"created_at": 1_000, "updated_at": 2_000}
+    (copy,) = read_back(store, tmp_path / "a.json", whole)
+    ids = [message.id for message in store.all_messages(copy)]
+    assert [(kept.rating, kept.comment) for kept in store.feedback(ids[1])] == [(1, ""), (-1, "on reflection\nno")]
+    (verdict,) = store.verdicts(ids[3])
+    assert (verdict.judge, verdict.score, verdict.decision, verdict.reason) == ("reward", 0.25, "block", "unsafe -->")
+    kept = store.conversation(copy)
+    assert (kept.created_at, kept.updated_at) == (1_000, 2_000)
+
+
+def test_an_export_from_before_there_were_reviews_is_read(store: Store, tmp_path: Path) -> None:
+    whole = export_json(store, sample(store))
+    for message in whole["messages"]:
+        del message["verdicts"], message["feedback"]
+    del whole["created_at"], whole["updated_at"]
+    (copy,) = read_back(store, tmp_path / "a.json", whole)
+    assert store.reviews(copy) == ([], [])
+    assert store.conversation(copy).updated_at == max(message["created_at"] for message in whole["messages"])
+
+
 def test_a_list_and_json_lines_of_exports_are_imported(store: Store, tmp_path: Path) -> None:
     one = export_json(store, sample(store))
     assert len(read_back(store, tmp_path / "a.json", [one, one])) == 2
@@ -39,24 +60,25 @@ def test_a_list_and_json_lines_of_exports_are_imported(store: Store, tmp_path: P
     assert len(import_file(store, tmp_path / "a.jsonl").conversation_ids) == 2
 
 
-@given(rows=trees(), title=texts, tags=st.lists(texts, max_size=3), data=st.data())
+@given(rows=trees(), data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_tree_comes_back_identical(
-    store: Store, tmp_path: Path, rows: list[NewMessage], title: str, tags: list[str], data: st.DataObject
+    store: Store, tmp_path: Path, rows: list[NewMessage], data: st.DataObject
 ) -> None:
     versions = [store.save_persona(ADA).id, store.save_persona(BOB).id]
-    original = store.create_conversation(versions[0], title=title, model="m").id
     named = [
         dataclasses.replace(row, persona_version_id=versions[row.persona_version_id])
         if row.persona_version_id is not None
         else row
         for row in rows
     ]
-    ids = store.add_messages(original, named)
-    store.set_active_leaf(original, data.draw(st.sampled_from([None, *ids])))
-    for tag in tags:
-        store.add_tag(original, tag)
+    new = data.draw(reviewed(versions[0], named))
+    original = store.import_conversation(new)
     whole = export_json(store, original)
+    assert (whole["created_at"], whole["updated_at"]) == (new.created_at, new.updated_at)
+    for kind, given_ in (("verdicts", new.verdicts), ("feedback", new.feedback)):
+        kept = [review["created_at"] for message in whole["messages"] for review in message[kind]]
+        assert sorted(kept) == sorted(review.created_at for review in given_)
     (copy,) = read_back(store, tmp_path / "a.json", whole)
     assert exported(store, copy) == plain(whole)
     (tmp_path / "b.json").write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
@@ -102,6 +124,7 @@ def deep(levels: int) -> Any:
         (lambda item: item["messages"][1].update(role="tool"), r"messages\.1\.role: Input should be 'system'"),
         (lambda item: item["messages"][1].update(created_at=2**70), r"messages\.1\.created_at"),
         (lambda item: item["messages"][1].update(prompt_tokens=2**31), r"messages\.1\.prompt_tokens"),
+        (lambda item: item["messages"][1]["feedback"][0].update(rating=0), r"messages\.1\.feedback\.0\.rating"),
         (lambda item: item["messages"][1].update(parent=999), "answers 999, which is missing"),
         (lambda item: item["messages"][0].update(parent=item["messages"][4]["id"]), "comes after itself"),
         (lambda item: item["messages"][0].update(parent=item["messages"][0]["id"]), "comes after itself"),
