@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_config_path, user_data_path
+from pydantic import Field
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,7 +28,7 @@ class Settings(BaseSettings):
     persona: str = "professor"
     personas_dir: Path | None = None
     models_dir: Path = user_data_path("steadfast") / "models"
-    threads: int | None = None
+    threads: int | None = Field(None, ge=1, le=1024)
 
     @classmethod
     def settings_customise_sources(

@@ -37,7 +37,7 @@ def ask(
       assistant ask --json "Hello" | jq -r .reply
     """
     from assistant.cli.one_shot import run_ask
-    from assistant.cli.opening import Wanted, sampling_overrides
+    from assistant.cli.preparing import Wanted, sampling_overrides
 
     wanted = Wanted(persona, system, model, engine, newest, conversation, db)
     overrides = sampling_overrides(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)

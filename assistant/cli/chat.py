@@ -34,7 +34,7 @@ def chat(
       assistant chat --model ~/models/Qwen2.5-0.5B-Instruct
       printf 'Hello!\\nWho are you?\\n' | assistant chat --persona chef
     """
-    from assistant.cli.opening import Wanted, sampling_overrides
+    from assistant.cli.preparing import Wanted, sampling_overrides
     from assistant.cli.session import run_chat
 
     wanted = Wanted(persona, system, model, engine, newest, conversation, db)

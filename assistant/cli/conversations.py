@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from assistant.cli import options
 
+if TYPE_CHECKING:
+    from assistant.store.records import ConversationSummary
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=options.LARGEST, help="How many at most.")]
 
 
 @app.callback()
 def conversations() -> None:
-    """List, show, search, export, import, delete, rename and tag conversations.
+    """List, show, search, export, import, delete, archive, pin, rename and tag conversations.
 
     \b
     Examples:
@@ -54,9 +57,7 @@ def list_(
     if json:
         print_json(found)
     elif found:
-        rows = [
-            (c.id, moment(c.updated_at), c.persona, c.messages, one_line(c.title, 60) + _tags(c.tags)) for c in found
-        ]
+        rows = [(c.id, moment(c.updated_at), c.persona, c.messages, one_line(c.title, 60) + _marks(c)) for c in found]
         print_table(("id", "updated", "persona", "messages", "title"), rows)
     else:
         typer.echo("no conversations", err=True)
@@ -77,8 +78,7 @@ def show(
       assistant conversations show 3 --tree
     """
     from assistant.cli.opening import open_store
-    from assistant.cli.output import print_json
-    from assistant.terminal.safe_text import displayable
+    from assistant.cli.output import branch_lines, print_json
     from assistant.terminal.tree import draw
 
     with open_store(db) as store:
@@ -88,20 +88,17 @@ def show(
         elif tree:
             typer.echo(draw(store.all_messages(id), conversation.active_leaf_id))
         else:
-            persona = store.persona_version(conversation.persona_version_id)
-            typer.echo(f"# {displayable(conversation.title) or '(no title)'} ({persona.name} v{persona.version})")
-            leaf = conversation.active_leaf_id
-            for message in store.branch(leaf) if leaf is not None else []:
-                speaker = persona.persona.title if message.role == "assistant" else "You"
-                note = "" if message.status == "complete" else f" ({message.status})"
-                typer.echo(f"\n## {speaker}{note}\n{displayable(message.content)}")
+            for line in branch_lines(store, conversation):
+                typer.echo(line)
 
 
 @app.command()
 def search(
     text: Annotated[str, typer.Argument(metavar="TEXT")],
     limit: Limit = 20,
-    conversation: Annotated[int | None, typer.Option("--conversation", metavar="ID", help="Only in this.")] = None,
+    conversation: Annotated[
+        int | None, typer.Option("--conversation", metavar="ID", min=1, max=options.LARGEST, help="Only in this.")
+    ] = None,
     json: options.AsJson = False,
     db: options.Database = None,
 ) -> None:
@@ -138,7 +135,7 @@ def export(
     ] = "md",
     db: options.Database = None,
 ) -> None:
-    """Write a conversation: the whole tree (json, md), or the active branch (ShareGPT jsonl).
+    """Write a conversation: the whole tree (json), or the active branch (md, ShareGPT jsonl).
 
     \b
     Examples:
@@ -148,6 +145,7 @@ def export(
     """
     from assistant.cli.exporting import export_text
     from assistant.cli.opening import open_store
+    from assistant.terminal.left_out import left_out_note
     from assistant.transfer.write import write_conversation
 
     with open_store(db) as store:
@@ -156,6 +154,9 @@ def export(
         else:
             write_conversation(store, id, output)
             typer.echo(f"written to {output}", err=True)
+            form = "json" if output.suffix.lower() == ".json" else "md"
+        if note := left_out_note(store, id, form):
+            typer.echo(note, err=True)
 
 
 @app.command("import")
@@ -223,6 +224,63 @@ def restore(id: options.Id, db: options.Database = None) -> None:
 
 
 @app.command()
+def archive(id: options.Id, db: options.Database = None) -> None:
+    """Put a conversation away: out of the list, still found by search.
+
+    \b
+    Examples:
+      assistant conversations archive 3
+      assistant conversations list --archived
+    """
+    from assistant.cli.opening import open_store
+
+    with open_store(db) as store:
+        store.set_archived(id, True)
+
+
+@app.command()
+def unarchive(id: options.Id, db: options.Database = None) -> None:
+    """Take a conversation back from the archive.
+
+    \b
+    Examples:
+      assistant conversations unarchive 3
+    """
+    from assistant.cli.opening import open_store
+
+    with open_store(db) as store:
+        store.set_archived(id, False)
+
+
+@app.command()
+def pin(id: options.Id, db: options.Database = None) -> None:
+    """Mark a conversation as one to keep at hand.
+
+    \b
+    Examples:
+      assistant conversations pin 3
+    """
+    from assistant.cli.opening import open_store
+
+    with open_store(db) as store:
+        store.set_pinned(id, True)
+
+
+@app.command()
+def unpin(id: options.Id, db: options.Database = None) -> None:
+    """Take the mark off a conversation.
+
+    \b
+    Examples:
+      assistant conversations unpin 3
+    """
+    from assistant.cli.opening import open_store
+
+    with open_store(db) as store:
+        store.set_pinned(id, False)
+
+
+@app.command()
 def rename(id: options.Id, title: Annotated[str, typer.Argument(metavar="TITLE")], db: options.Database = None) -> None:
     """Give a conversation another title.
 
@@ -261,5 +319,5 @@ def tag(
         typer.echo(" ".join(store.tags(id)))
 
 
-def _tags(tags: tuple[str, ...]) -> str:
-    return "".join(f" #{tag}" for tag in tags)
+def _marks(summary: ConversationSummary) -> str:
+    return (" (pinned)" if summary.pinned else "") + "".join(f" #{tag}" for tag in summary.tags)

@@ -32,10 +32,11 @@ def upgrade(db: options.Database = None) -> None:
       assistant db upgrade
       assistant db upgrade --db old.db
     """
+    from assistant.cli.opening import database_url
     from assistant.store.database import display_name, open_database
     from assistant.store.upgrade import ensure_current
 
-    url = _url(db)
+    url = database_url(db)
     engine = open_database(url)
     try:
         saved = ensure_current(engine)
@@ -56,10 +57,11 @@ def downgrade(
     Examples:
       assistant db downgrade 0001
     """
+    from assistant.cli.opening import existing_database
     from assistant.store.database import display_name
     from assistant.store.upgrade import downgrade as go_back
 
-    url = _url(db)
+    url = existing_database(db)
     if not yes and not typer.confirm(f"Take {display_name(url)} back to schema {revision}?", err=True):
         raise typer.Exit(1)
     saved = go_back(url, revision)
@@ -76,36 +78,46 @@ def backup(
     Examples:
       assistant db backup ~/conversations-backup.db
     """
+    from assistant.cli.opening import existing_database
     from assistant.store.backup import backup as copy
 
-    typer.echo(f"written to {copy(_url(db), target)}")
+    typer.echo(f"written to {copy(existing_database(db), target)}")
 
 
 @app.command()
-def check(db: options.Database = None) -> None:
-    """Look for damage; exit code 1 when there is any.
+def check(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make the search index anew where something is wrong.")
+    ] = False,
+    db: options.Database = None,
+) -> None:
+    """Look for damage; exit code 1 when there is any left.
 
     \b
     Examples:
       assistant db check
+      assistant db check --repair
     """
+    from assistant.cli.opening import existing_database
     from assistant.store.check import check as problems_of
+    from assistant.store.check import rebuild_search
     from assistant.store.database import display_name
 
-    url = _url(db)
-    problems = problems_of(url)
-    for problem in problems:
-        typer.echo(problem, err=True)
+    url = existing_database(db)
+    problems = _told(problems_of(url))
+    if problems and repair:
+        rebuild_search(url)
+        typer.echo("the search index was made anew", err=True)
+        problems = _told(problems_of(url))
     if not problems:
         typer.echo(f"{display_name(url)} is sound")
     raise typer.Exit(1 if problems else 0)
 
 
-def _url(db: str | None) -> str:
-    from assistant.cli.opening import read_settings
-    from assistant.store.database import resolve_url
-
-    return resolve_url(db or read_settings().db)
+def _told(problems: list[str]) -> list[str]:
+    for problem in problems:
+        typer.echo(problem, err=True)
+    return problems
 
 
 def _backup_note(saved: Path | None) -> str:

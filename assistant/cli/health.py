@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from assistant.cli.opening import open_library, read_settings
+from assistant.cli.opening import database_url, open_library, read_settings
 from assistant.errors import AssistantError
 from assistant.settings import Settings
 
@@ -21,9 +21,9 @@ SPACE_NEEDED = 200_000_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`broken` keeps one from chatting, `missing` does not."""
+    """Only what is `broken` keeps one from chatting."""
 
-    state: Literal["ok", "missing", "broken"]
+    state: Literal["ok", "note", "warning", "broken"]
     subject: str
     text: str
 
@@ -40,7 +40,6 @@ def examine(db: str | None) -> list[Finding]:
         ("model", lambda: _models(settings)),
         ("database", lambda: _database(settings, db)),
         ("personas", lambda: _personas(settings)),
-        ("extras", _extras),
     ]
     for subject, check in checks:
         try:
@@ -66,33 +65,32 @@ def _torch(settings: Settings) -> Iterator[Finding]:
     if torch.cuda.is_available():
         yield Finding("ok", "GPU", torch.cuda.get_device_name(0))
     else:
-        yield Finding("missing", "GPU", "none that torch can use; chatting works on the CPU")
+        yield Finding("note", "GPU", "none that torch can use; chatting works on the CPU")
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
-    from assistant.engines.catalog import BUNDLED, list_models
+    from assistant.engines.catalog import list_models
 
-    entries = list_models(settings)
-    bundled = next(entry for entry in entries if entry.name == BUNDLED)
+    bundled, *others = list_models(settings)
+    usable = sum(entry.usable for entry in others)
     if bundled.usable:
         yield Finding("ok", "model", f"bundled: {bundled.reason}")
+    elif usable or settings.model:
+        yield Finding("warning", "model", f"bundled: {bundled.reason}; use your own with --model")
     else:
         yield Finding("broken", "model", f"bundled: {bundled.reason}; reinstall steadfast")
-    others = sum(entry.usable for entry in entries) - bundled.usable
-    if others:
-        yield Finding("ok", "models", f"{others} of your own; see assistant models")
+    if usable:
+        yield Finding("ok", "models", f"{usable} of your own; see assistant models")
     else:
-        yield Finding(
-            "missing", "models", f"none of your own: put Hugging Face model folders into {settings.models_dir}"
-        )
+        yield Finding("note", "models", f"none of your own: put Hugging Face model folders into {settings.models_dir}")
 
 
 def _database(settings: Settings, db: str | None) -> Iterator[Finding]:
-    from assistant.store.database import display_name, file_of, resolve_url
+    from assistant.store.database import display_name, file_of
     from assistant.store.store import Store
 
-    url = resolve_url(db or settings.db)
     try:
+        url = database_url(db, settings)
         with Store.open(url) as store:
             counts = store.counts()
     except AssistantError as error:
@@ -104,7 +102,7 @@ def _database(settings: Settings, db: str | None) -> Iterator[Finding]:
     path = file_of(url)
     if path is not None:
         free = shutil.disk_usage(Path(path).parent).free
-        state: Literal["ok", "broken"] = "ok" if free >= SPACE_NEEDED else "broken"
+        state: Literal["ok", "warning"] = "ok" if free >= SPACE_NEEDED else "warning"
         advice = "" if state == "ok" else ": free some, or move the database with ASSISTANT_DB"
         yield Finding(state, "disk", f"{free / 1e9:.1f} GB free for the database{advice}")
 
@@ -113,16 +111,4 @@ def _personas(settings: Settings) -> Iterator[Finding]:
     library = open_library(settings)
     yield Finding("ok", "personas", f"{len(library.all())} usable; your own belong in {library.user_dir}")
     for problem in library.problems:
-        yield Finding("missing", "persona", str(problem))
-
-
-def _extras() -> Iterator[Finding]:
-    for module, extra, use in (
-        ("vllm", "vllm", "fast serving on a GPU"),
-        ("gradio", "ui", "the web chat"),
-        ("peft", "train", "training with gatt"),
-    ):
-        if importlib.util.find_spec(module) is not None:
-            yield Finding("ok", module, f"installed, for {use}")
-        else:
-            yield Finding("missing", module, f"for {use}: pip install 'steadfast[{extra}]'")
+        yield Finding("warning", "persona", str(problem))

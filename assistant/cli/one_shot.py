@@ -7,39 +7,37 @@ import json
 import sys
 from typing import Any
 
-from assistant.cli.opening import Opened, Wanted, open_chat, piped_text
+from assistant.cli.preparing import Wanted, prepare
+from assistant.engines import catalog
 from assistant.errors import AssistantError
 from assistant.events import Failed, Finished
-from assistant.terminal.chat import Chat
+from assistant.terminal.chat import Chat, Meter
 from assistant.terminal.screen import PlainScreen, Screen
 from assistant.turn import Turn
 
 
 def run_ask(wanted: Wanted, overrides: dict[str, Any], text: str, *, as_json: bool) -> int:
     """Ask, print, and give the exit code: 1 where the turn failed, 130 where Ctrl-C stopped it."""
-    question = "\n\n".join(part for part in (piped_text().strip(), text.strip()) if part)
+    question = "\n\n".join(part for part in (_piped_text().strip(), text.strip()) if part)
     if not question:
         raise AssistantError('there is no question: assistant ask "Why is the sky blue?"')
-    with open_chat(wanted) as opened:
-        return asyncio.run(_ask(opened, overrides, question, as_json))
+    with prepare(wanted) as prepared:
+        opened = prepared.load_model()
+        if opened.is_demo:
+            from assistant.cli.demonstration import demo_line
+
+            print(demo_line(catalog.BUNDLED_FOLDER), file=sys.stderr)
+        chat = prepared.chat(opened, _screen(as_json), overrides, Meter())
+        return asyncio.run(_ask(chat, question))
 
 
-async def _ask(opened: Opened, overrides: dict[str, Any], question: str, as_json: bool) -> int:
-    screen = _screen(as_json)
-    chat = Chat(
-        opened.assistant,
-        opened.library,
-        screen,
-        opened.persona,
-        opened.conversation.id if opened.conversation else None,
-        overrides,
-    )
+async def _ask(chat: Chat, question: str) -> int:
     try:
         await chat.say(question)
     finally:
-        await opened.assistant.close()
-    if isinstance(screen, SilentScreen):
-        print(json.dumps(_report(chat, screen.ended), ensure_ascii=True))
+        await chat.assistant.close()
+    if isinstance(chat.screen, SilentScreen):
+        print(json.dumps(_report(chat, chat.screen.ended), ensure_ascii=True))
     if chat.interrupted:
         return 130
     return 1 if chat.any_failed else 0
@@ -55,6 +53,13 @@ class SilentScreen(PlainScreen):
         if isinstance(self.ended, Failed):
             self.error(self.ended.error)
         return self.ended
+
+
+def _piped_text() -> str:
+    """What was piped in, whatever its bytes; empty at a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
 
 
 def _screen(as_json: bool) -> Screen:
@@ -74,6 +79,7 @@ def _report(chat: Chat, ended: Finished | Failed) -> dict[str, Any]:
         "conversation_id": message.conversation_id,
         "message_id": message.id,
         "status": message.status,
+        "finish_reason": message.finish_reason,
         "model": message.model,
         "persona": chat.persona.name,
         "usage": {

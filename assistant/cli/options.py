@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+# What databases and random generators take.
+LARGEST = 2**63 - 1
+
 Database = Annotated[
     str | None,
     typer.Option("--db", metavar="FILE|URL", help="Database: a file or any SQLAlchemy URL [env: ASSISTANT_DB]."),
@@ -21,7 +24,7 @@ Model = Annotated[
 EngineName = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="auto or transformers.")]
 Continue = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the latest conversation.")]
 ConversationId = Annotated[
-    int | None, typer.Option("--conversation", metavar="ID", help="Go on with this conversation.")
+    int | None, typer.Option("--conversation", metavar="ID", min=1, max=LARGEST, help="Go on with this conversation.")
 ]
 System = Annotated[
     str | None, typer.Option("--system", metavar="TEXT", help="An instruction of your own instead of a persona.")
@@ -31,8 +34,8 @@ Temperature = Annotated[
 ]
 TopP = Annotated[float | None, typer.Option("--top-p", min=0.001, max=1, help="Share of likely words kept.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, max=32768, help="Limit of a reply.")]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Makes replies repeatable.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=LARGEST, help="Makes replies repeatable.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Id = Annotated[int, typer.Argument(metavar="ID", help="A conversation's number.")]
+Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST, help="A conversation's number.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=False)]

@@ -1,15 +1,17 @@
-"""Tables and JSON on stdout."""
+"""Tables, JSON and conversations on stdout."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
 import typer
 
+from assistant.store.records import Conversation
+from assistant.store.store import Store
 from assistant.terminal.safe_text import displayable
 
 
@@ -25,6 +27,23 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 def print_json(value: Any) -> None:
     """Any value of ours; dataclasses become objects."""
     typer.echo(json.dumps(value, ensure_ascii=True, indent=2, default=_plain))
+
+
+def branch_lines(store: Store, conversation: Conversation) -> Iterator[str]:
+    """The conversation's active branch; each reply with the persona that said it."""
+    now = store.persona_version(conversation.persona_version_id)
+    speakers = {now.id: now}
+    yield f"# {displayable(conversation.title) or '(no title)'} ({now.name} v{now.version})"
+    leaf = conversation.active_leaf_id
+    for message in store.branch(leaf) if leaf is not None else []:
+        speaker = {"user": "You", "system": "System"}.get(message.role)
+        if speaker is None:
+            version = message.persona_version_id or now.id
+            if version not in speakers:
+                speakers[version] = store.persona_version(version)
+            speaker = displayable(speakers[version].persona.title)
+        note = "" if message.status == "complete" else f" ({message.status})"
+        yield f"\n## {speaker}{note}\n{displayable(message.content)}"
 
 
 def moment(milliseconds: int) -> str:

@@ -1,4 +1,4 @@
-"""Runs a chat on what `opening` opened: at a terminal, or over pipes."""
+"""Runs a chat on what `preparing` found: at a terminal, or over pipes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from assistant.cli.opening import DEMO_LINE, Opened, Wanted, open_chat
+from assistant.cli.preparing import Wanted, prepare
+from assistant.engines import catalog
 from assistant.terminal.chat import Chat, Meter
 from assistant.terminal.screen import PlainScreen, Screen
 
@@ -18,19 +19,17 @@ from assistant.terminal.screen import PlainScreen, Screen
 def run_chat(wanted: Wanted, overrides: dict[str, Any]) -> int:
     """Chat until the input ends or the person leaves; the exit code."""
     interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    with open_chat(wanted) as opened:
+    with prepare(wanted) as prepared:
         meter = Meter()
         screen = _screen(interactive, meter)
+        if interactive:
+            from assistant.terminal.interactive import show_beginning
+
+            # Before the model, which takes seconds to load.
+            show_beginning(screen, prepared.branch, prepared.persona)
+        opened = prepared.load_model()
         screen.note(_first_line(opened))
-        chat = Chat(
-            opened.assistant,
-            opened.library,
-            screen,
-            opened.persona,
-            opened.conversation.id if opened.conversation else None,
-            overrides,
-            meter,
-        )
+        chat = prepared.chat(opened, screen, overrides, meter)
         return asyncio.run(_run(chat, interactive))
 
 
@@ -60,7 +59,9 @@ def _screen(interactive: bool, meter: Meter) -> Screen:
     return RichScreen(watch=meter.watch)
 
 
-def _first_line(opened: Opened) -> str:
+def _first_line(opened: catalog.Opened) -> str:
     if opened.is_demo:
-        return DEMO_LINE
-    return f"{opened.assistant.engine.model}, {opened.engine_reason}"
+        from assistant.cli.demonstration import demo_line
+
+        return demo_line(catalog.BUNDLED_FOLDER)
+    return f"{opened.engine.model}, {opened.reason}"

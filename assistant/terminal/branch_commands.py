@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assistant.errors import AssistantError
+from assistant.store.records import StoredMessage
 from assistant.terminal.chat import Chat
 from assistant.terminal.tree import draw, leaves_in_order
 
@@ -10,7 +11,7 @@ from assistant.terminal.tree import draw, leaves_in_order
 async def retry(chat: Chat, argument: str) -> None:
     """Answer the last message again."""
     asked = chat.last("user")
-    await chat.follow(chat.assistant.retry(asked.conversation_id, sampling=chat.sampling))
+    await chat.follow(chat.assistant.retry(asked.conversation_id, chat.leaf_id, sampling=chat.sampling))
 
 
 async def edit(chat: Chat, argument: str) -> None:
@@ -25,27 +26,24 @@ async def edit(chat: Chat, argument: str) -> None:
 async def undo(chat: Chat, argument: str) -> None:
     """Go back to before the last turn."""
     asked = chat.last("user")
-    chat.assistant.store.set_active_leaf(asked.conversation_id, asked.parent_id)
+    chat.go_to(asked.conversation_id, asked.parent_id)
     chat.screen.note("the last turn is left aside; /branches still shows it")
 
 
 async def branches(chat: Chat, argument: str) -> None:
     """Draw the tree."""
-    conversation = chat.conversation()
-    messages = chat.assistant.store.all_messages(conversation.id)
-    if not messages:
-        raise AssistantError("nothing has been said yet")
-    chat.screen.show(draw(messages, conversation.active_leaf_id))
+    _, messages = _said(chat)
+    chat.screen.show(draw(messages, chat.leaf_id))
 
 
 async def switch(chat: Chat, argument: str) -> None:
     """Go to a branch by its number."""
-    conversation = chat.conversation()
-    leaves = leaves_in_order(chat.assistant.store.all_messages(conversation.id))
-    if not argument.isdecimal() or not 1 <= int(argument) <= len(leaves):
+    conversation_id, messages = _said(chat)
+    leaves = leaves_in_order(messages)
+    by_number = {str(number): leaf for number, leaf in enumerate(leaves, start=1)}
+    if argument not in by_number:
         raise AssistantError(f"give a branch from 1 to {len(leaves)}, such as /branch 1; /branches shows them")
-    leaf = leaves[int(argument) - 1]
-    chat.assistant.store.set_active_leaf(conversation.id, leaf.id)
+    chat.go_to(conversation_id, by_number[argument].id)
     for message in chat.branch()[-2:]:
         chat.screen.message(message.role, message.content)
     chat.screen.note(f"on branch {argument} of {len(leaves)}")
@@ -57,3 +55,11 @@ def numbers(chat: Chat) -> list[str]:
         return []
     leaves = leaves_in_order(chat.assistant.store.all_messages(chat.conversation_id))
     return [str(number) for number in range(1, len(leaves) + 1)]
+
+
+def _said(chat: Chat) -> tuple[int, list[StoredMessage]]:
+    """The conversation and all its messages; raises AssistantError where there are none."""
+    messages = [] if chat.conversation_id is None else chat.assistant.store.all_messages(chat.conversation_id)
+    if not messages:
+        raise AssistantError("nothing has been said yet")
+    return messages[0].conversation_id, messages

@@ -16,12 +16,8 @@ from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
 from assistant.service import Assistant
 from assistant.store.records import Conversation, StoredMessage
-from assistant.terminal.safe_text import one_line
 from assistant.terminal.screen import Screen
 from assistant.turn import Turn
-
-# A conversation without a title is called by the beginning of its first message.
-TITLE_WIDTH = 60
 
 
 @dataclass(slots=True)
@@ -43,6 +39,8 @@ class Chat:
     """State of a chat, and what its commands can do to it.
 
     `conversation_id` is None until something is said or set: a chat that is opened and left leaves nothing behind.
+    `leaf_id` is where this chat stands, None before the first message. The conversation's active leaf is where
+    somebody stood last: with two chats in one conversation each goes on from its own place.
     """
 
     assistant: Assistant
@@ -50,6 +48,7 @@ class Chat:
     screen: Screen
     persona: Persona
     conversation_id: int | None = None
+    leaf_id: int | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
     leaving: bool = False
@@ -73,14 +72,21 @@ class Chat:
         return store.conversation(self.conversation_id)
 
     def branch(self) -> list[StoredMessage]:
-        """The messages of the active branch, oldest first."""
-        if self.conversation_id is None:
-            return []
-        leaf = self.assistant.store.conversation(self.conversation_id).active_leaf_id
-        return [] if leaf is None else self.assistant.store.branch(leaf)
+        """The messages of this chat's branch, oldest first."""
+        return [] if self.leaf_id is None else self.assistant.store.branch(self.leaf_id)
+
+    def go_to(self, conversation_id: int, leaf_id: int | None) -> None:
+        """Stand at a message of the conversation, and make its branch the active one."""
+        self.assistant.store.set_active_leaf(conversation_id, leaf_id)
+        self.leaf_id = leaf_id
+
+    def make_active(self, conversation_id: int) -> None:
+        """Make this chat's branch the active one, for what looks at that one alone."""
+        if self.assistant.store.conversation(conversation_id).active_leaf_id != self.leaf_id:
+            self.go_to(conversation_id, self.leaf_id)
 
     def last(self, role: str) -> StoredMessage:
-        """The newest message of a role on the active branch; raises AssistantError when there is none."""
+        """The newest message of a role on this chat's branch; raises AssistantError when there is none."""
         for message in reversed(self.branch()):
             if message.role == role:
                 return message
@@ -101,10 +107,9 @@ class Chat:
         """Send a message and show its reply."""
         if not text.strip():
             raise AssistantError("the message is empty: say something first")
+        sampling = self.sampling
         conversation = self.conversation()
-        if not conversation.title and conversation.active_leaf_id is None:
-            self.assistant.store.set_title(conversation.id, one_line(text, TITLE_WIDTH))
-        await self.follow(self.assistant.send(conversation.id, text, sampling=self.sampling))
+        await self.follow(self.assistant.send(conversation.id, text, parent_id=self.leaf_id, sampling=sampling))
 
     async def follow(self, starting: Awaitable[Turn]) -> None:
         """Show a turn until it ends. Ctrl-C stops its reply, a second one also leaves the chat."""
@@ -119,6 +124,7 @@ class Chat:
 
         with on_interrupt(interrupt):
             turn = await starting
+            self.leaf_id = turn.reply_id
             if self.interrupted:
                 turn.stop()
             ended = await self.screen.reply(turn)

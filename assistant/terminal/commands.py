@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from assistant.errors import AssistantError
-from assistant.terminal import branch_commands, persona_commands, record_commands
+from assistant.terminal import branch_commands, context_command, persona_commands, record_commands
 from assistant.terminal.chat import Chat
 
 
@@ -72,7 +72,7 @@ COMMANDS: list[Command] = [
     Command("undo", "", "go back to before the last turn; nothing is deleted", branch_commands.undo),
     Command("branches", "", "the conversation's branches as a tree", branch_commands.branches),
     Command("branch", "N", "go to a branch", branch_commands.switch, branch_commands.numbers),
-    Command("context", "", "exactly what is sent with your next message", record_commands.context),
+    Command("context", "", "exactly what is sent with your next message", context_command.context),
     Command("history", "", "the messages of this branch", record_commands.history),
     Command("search", "TEXT", "find messages in every conversation", record_commands.search),
     Command("title", "[text]", "name the conversation; alone: show its name", record_commands.title),

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from prompt_toolkit import PromptSession
+from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError
+from assistant.personas.persona import Persona
+from assistant.store.records import StoredMessage
 from assistant.terminal.chat import Chat
 from assistant.terminal.commands import take
-from assistant.terminal.prompt import open_prompt
+from assistant.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+
+def show_beginning(screen: Screen, branch: list[StoredMessage], persona: Persona) -> None:
+    """The last turn of a conversation that goes on, or the greeting of one that begins."""
+    for message in branch[-2:]:
+        screen.message(message.role, message.content or f"({message.status})")
+    if not branch and persona.greeting:
+        screen.message("assistant", persona.greeting)
 
 
 async def run_interactive(chat: Chat, history: Path) -> int:
     """Talk until the person leaves; the exit code."""
-    branch = chat.branch()
-    for message in branch[-2:]:
-        chat.screen.message(message.role, message.content or f"({message.status})")
-    if not branch and chat.persona.greeting:
-        chat.screen.message("assistant", chat.persona.greeting)
+    from assistant.terminal.prompt import open_prompt
+
     prompt = open_prompt(chat, history)
     while not chat.leaving:
         line = await _read(chat, prompt)

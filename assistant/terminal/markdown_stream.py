@@ -96,7 +96,9 @@ def render_block(console: Console, text: str) -> list[list[Segment]]:
     if not text.strip():
         return []
     # Without hyperlinks a link shows its address, and no text can hide where it leads.
-    rendered = console.render_lines(Markdown(text, hyperlinks=False), pad=False)
+    markdown = Markdown(text, hyperlinks=False)
+    _keep_line_breaks(markdown)
+    rendered = console.render_lines(markdown, pad=False)
     lines = [_without_padding(line) for line in rendered]
     # Some blocks begin or end with an empty line of their own.
     while lines and not lines[0]:
@@ -127,6 +129,14 @@ def split_blocks(text: str) -> list[str]:
         after_blank = not line.strip()
         position += len(line)
     return [text[start:end] for start, end in pairwise([*starts, len(text)])]
+
+
+def _keep_line_breaks(markdown: Markdown) -> None:
+    """Break lines where the text does: CommonMark would join the lines of a verse or an address."""
+    for token in markdown.parsed:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
 
 
 def _without_padding(line: list[Segment]) -> list[Segment]:

@@ -34,12 +34,12 @@ async def system(chat: Chat, argument: str) -> None:
 
 async def persist(chat: Chat, argument: str) -> None:
     """Choose how the instruction is kept in front of the model."""
-    conversation = chat.conversation()
     if not argument:
-        chat.screen.show(conversation.persistence or chat.persona.persistence)
+        own = None if chat.conversation_id is None else chat.conversation().persistence
+        chat.screen.show(own or chat.persona.persistence)
         return
     if argument not in ("pin", "remind"):
         raise AssistantError("give /persist pin or /persist remind")
-    chat.assistant.store.set_persistence(conversation.id, cast(Persistence, argument))
+    chat.assistant.store.set_persistence(chat.conversation().id, cast(Persistence, argument))
     effect = "goes first" if argument == "pin" else "goes first, and each message carries a reminder of it"
     chat.screen.note(f"the instruction {effect}")

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from assistant.errors import AssistantError
 from assistant.terminal.chat import Chat
+from assistant.terminal.home import typed_path
+from assistant.terminal.left_out import left_out_note
 from assistant.terminal.safe_text import one_line
 from assistant.transfer.write import write_conversation
 
 
-async def context(chat: Chat, argument: str) -> None:
-    """Show what the next request sends, message by message, and what is left out."""
-    preview = await chat.assistant.preview(chat.conversation().id)
-    lines = []
-    for position, (message, tokens) in enumerate(zip(preview.messages, preview.tokens, strict=True)):
-        is_next = position == len(preview.messages) - 1
-        text = (message.content or "(your next message)") if is_next else message.content
-        lines.append(f"{message.role:<10}{tokens:>6} tokens  {text}")
-    markup = preview.total - sum(preview.tokens)
-    lines.append(f"{'template':<10}{markup:>6} tokens")
-    free = preview.window - preview.total - preview.reserve
-    lines.append(f"{preview.total} of {preview.window} tokens, {preview.reserve} kept for the reply, {free} free")
-    if preview.dropped_turns:
-        lines.append(f"not sent: the oldest {preview.dropped_turns} turns")
-    chat.screen.show("\n".join(lines))
-
-
 async def history(chat: Chat, argument: str) -> None:
-    """Show the active branch."""
+    """Show this chat's branch."""
     messages = chat.branch()
     if not messages:
         raise AssistantError("nothing has been said yet")
@@ -47,22 +30,32 @@ async def search(chat: Chat, argument: str) -> None:
 
 async def title(chat: Chat, argument: str) -> None:
     """Name the conversation."""
-    conversation = chat.conversation()
     if not argument:
-        chat.screen.show(conversation.title or "(no title)")
+        named = "" if chat.conversation_id is None else chat.conversation().title
+        chat.screen.show(named or "(no title)")
         return
-    chat.assistant.store.set_title(conversation.id, argument)
+    chat.assistant.store.set_title(chat.conversation().id, argument)
     chat.screen.note(f"the conversation is now called {argument}")
 
 
 async def export(chat: Chat, argument: str) -> None:
     """Write the conversation to a file, in the format of its ending."""
-    chat.screen.note(f"written to {_export(chat, argument)}")
+    if chat.conversation_id is None:
+        raise AssistantError("nothing has been said yet")
+    path = typed_path(argument or f"conversation-{chat.conversation_id}.md")
+    chat.make_active(chat.conversation_id)
+    store = chat.assistant.store
+    write_conversation(store, chat.conversation_id, path)
+    chat.screen.note(f"written to {path}")
+    if note := left_out_note(store, chat.conversation_id, path.suffix.lower().removeprefix(".")):
+        chat.screen.note(note)
 
 
 async def stats(chat: Chat, argument: str) -> None:
     """Sum up the conversation."""
-    sums = chat.assistant.store.stats(chat.conversation().id)
+    if chat.conversation_id is None:
+        raise AssistantError("nothing has been said yet")
+    sums = chat.assistant.store.stats(chat.conversation_id)
     seconds = sums.duration_ms / 1000
     rate = f"{sums.completion_tokens / seconds:.0f} tokens/s" if seconds else "no time measured"
     first = f"{sums.ttft_ms:.0f} ms" if sums.ttft_ms is not None else "none yet"
@@ -84,14 +77,6 @@ async def good(chat: Chat, argument: str) -> None:
 async def bad(chat: Chat, argument: str) -> None:
     """Rate the last reply as bad."""
     _rate(chat, -1, argument)
-
-
-def _export(chat: Chat, name: str) -> Path:
-    if chat.conversation_id is None:
-        raise AssistantError("nothing has been said yet")
-    path = Path(name or f"conversation-{chat.conversation_id}.md").expanduser()
-    write_conversation(chat.assistant.store, chat.conversation_id, path)
-    return path
 
 
 def _rate(chat: Chat, rating: int, comment: str) -> None:

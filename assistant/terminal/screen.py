@@ -52,8 +52,8 @@ class PlainScreen:
         async for event in turn.events():
             match event:
                 case Text(text=text):
-                    shown = displayable(text)
-                    sys.stdout.write(shown)
+                    shown += text
+                    sys.stdout.write(displayable(text))
                     sys.stdout.flush()
                 case Blocked(text=text):
                     sys.stdout.write("\n" + displayable(text) if shown else displayable(text))
@@ -64,6 +64,8 @@ class PlainScreen:
                     sys.stdout.flush()
                     if isinstance(event, Failed):
                         self.error(event.error)
+                    elif note := ending_note(event, shown):
+                        self.note(note)
                     return event
                 case _:
                     pass

@@ -30,8 +30,8 @@ def leaves_in_order(messages: Sequence[StoredMessage]) -> list[StoredMessage]:
 def draw(messages: Sequence[StoredMessage], active_leaf: int | None, width: int = 60) -> str:
     """One line for each stretch of messages without a fork, indented under the fork it hangs from.
 
-    A stretch shows its first message and its length; one that ends a branch has the branch's number, the active
-    branch's with a star.
+    A stretch shows its first message and its length; one that ends a branch has the branch's number. The one that
+    ends where the conversation stands has a star: a stretch ends there, too, whatever follows.
     """
     children = _children(messages)
     numbers = {leaf.id: number for number, leaf in enumerate(leaves_in_order(messages), start=1)}
@@ -40,7 +40,7 @@ def draw(messages: Sequence[StoredMessage], active_leaf: int | None, width: int 
     while waiting:
         first, depth = waiting.pop()
         last, length = first, 1
-        while len(below := children.get(last.id, [])) == 1:
+        while len(below := children.get(last.id, [])) == 1 and last.id != active_leaf:
             last, length = below[0], length + 1
         more = f" (+{length - 1})" if length > 1 else ""
         star = "*" if last.id == active_leaf else ""

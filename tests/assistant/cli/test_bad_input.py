@@ -133,3 +133,57 @@ def test_a_reader_that_goes_away_is_no_noise(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment)
     assert done.stdout == "word "
     assert done.stderr == "scripted-model, as scripted\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["chat", "--seed", str(2**63)],
+        ["chat", "--seed", "-1"],
+        ["chat", "--temperature", "2.1"],
+        ["chat", "--temperature", "nan"],
+        ["chat", "--top-p", "0"],
+        ["chat", "--max-tokens", "0"],
+        ["chat", "--conversation", str(2**63)],
+        ["conversations", "show", str(2**63)],
+        ["conversations", "show", "0"],
+        ["conversations", "list", "--limit", str(2**63)],
+        ["conversations", "search", "x", "--conversation", str(2**63)],
+    ],
+)
+def test_numbers_out_of_bounds_are_refused_before_anything_is_made(
+    run: Run, engine: ScriptedEngine, db: Path, arguments: list[str]
+) -> None:
+    result = run(*arguments, input="Hello\n")
+    assert result.exit_code == 2
+    assert "Error: Invalid value for " in result.stderr
+    assert not db.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["chat", "--db", "~nobody-here/x.db"],
+        ["chat", "--model", "~nobody-here"],
+        ["doctor", "--db", "~nobody-here/x.db"],
+        ["db", "check", "--db", "~nobody-here/x.db"],
+    ],
+)
+def test_a_home_that_is_not_there_is_told(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "there is no such home folder; give the whole path" in result.stdout + result.stderr
+    assert "Error:" not in result.stderr
+
+
+def test_a_chat_goes_on_after_an_export_to_a_path_that_cannot_be(run: Run, engine: ScriptedEngine) -> None:
+    engine.queue("One.", "Two.")
+    result = run("chat", input="Hello\n/export ~nobody-here/x.md\n/export a\0b.md\n/branch " + "9" * 5000 + "\nMore\n")
+    assert result.stdout == "One.\nTwo.\n"
+    assert result.stderr.count("error: ") == 3
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "99999999999"])
+def test_threads_are_bounded(run: Run, monkeypatch: pytest.MonkeyPatch, threads: str) -> None:
+    monkeypatch.setenv("ASSISTANT_THREADS", threads)
+    assert run("models").stderr.startswith("error: setting 'threads': ")

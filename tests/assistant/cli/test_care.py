@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from assistant.engines import catalog
 from assistant.store.store import Store
 from tests.assistant.cli.conftest import Run
 from tests.scripted_engine import ScriptedEngine
@@ -57,7 +64,7 @@ def test_doctor_says_what_works(run: Run, said: ScriptedEngine) -> None:
     assert lines["torch"][0] == "ok"
     assert "1 conversations, 4 messages" in lines["database"][1]
     assert lines["personas"][0] == "ok"
-    assert {"model", "disk", "vllm", "gradio"} <= set(lines)
+    assert {"model", "models", "disk", "GPU"} <= set(lines)
     broken = any(state == "broken" for state, _ in lines.values())
     assert result.exit_code == (1 if broken else 0)
 
@@ -67,3 +74,37 @@ def test_doctor_tells_a_foreign_database(run: Run, db: Path) -> None:
     result = run("doctor")
     assert result.exit_code == 1
     assert "broken   database" in result.stdout
+
+
+def test_doctor_warns_of_a_full_disk_and_goes_on(run: Run, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_MODELS_DIR", str(tiny_model.parent))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    result = run("doctor")
+    assert "warning  disk        0.0 GB free" in result.stdout
+    assert result.exit_code == 0
+
+
+def test_doctor_fails_where_no_model_can_be_used(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(catalog, "BUNDLED_FOLDER", tmp_path)
+    result = run("doctor")
+    assert "broken   model       bundled: no readable config.json" in result.stdout
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["backup", "copy.db"], ["downgrade", "base", "--yes"]])
+def test_a_missing_database_is_told_and_not_made(run: Run, db: Path, arguments: list[str]) -> None:
+    result = run("db", *arguments)
+    assert result.stderr == f"error: {db} does not exist: give the database's path with --db\n"
+    assert result.exit_code == 1
+    assert not db.exists()
+
+
+def test_repair_makes_the_search_index_anew(run: Run, said: ScriptedEngine, db: Path, store: Store) -> None:
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("INSERT INTO message_fts(message_fts) VALUES ('delete-all')")
+    assert run("db", "check").exit_code == 1
+    assert store.search("colour") == []
+    repaired = run("db", "check", "--repair")
+    assert repaired.exit_code == 0, repaired.stderr
+    assert "the search index was made anew" in repaired.stderr
+    assert [hit.conversation_id for hit in store.search("colour")] == [1]

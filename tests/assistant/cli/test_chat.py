@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+import pytest
+
+from assistant.engines import catalog
+from assistant.engines.errors import EngineError
+from assistant.settings import Settings
 from assistant.store.store import Store
 from tests.assistant.cli.conftest import Run
 from tests.scripted_engine import Reply, ScriptedEngine
@@ -122,10 +129,58 @@ def test_control_characters_of_a_reply_do_not_reach_the_reader(run: Run, engine:
     assert run("chat", input="Hi\n").stdout == "safe]0;title[2J text31m\n"
 
 
-def test_going_on_with_another_persona_changes_who_answers_next(
-    run: Run, said: ScriptedEngine, store: Store
-) -> None:
+def test_going_on_with_another_persona_changes_who_answers_next(run: Run, said: ScriptedEngine, store: Store) -> None:
     said.queue("Verse.")
     run("chat", "-c", "--persona", "poet", input="A line\n")
     assert store.persona_version(store.conversation(1).persona_version_id).name == "poet"
     assert store.counts().conversations == 1
+
+
+@pytest.mark.parametrize("options", [["--persona", "poet"], ["--system", "Answer in one word."]])
+def test_a_model_that_cannot_be_opened_changes_nothing(
+    run: Run, said: ScriptedEngine, store: Store, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    before = store.conversation(1)
+
+    def refuse(*_: object) -> NoReturn:
+        raise EngineError("there is no model 'x': see `assistant models`")
+
+    monkeypatch.setattr(catalog, "open_engine", refuse)
+    result = run("chat", "-c", *options, input="A line\n")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: this conversation goes on with its model, but there is no model 'x': see `assistant models`; "
+        "to go on with another one: --model bundled\n"
+    )
+    assert store.conversation(1) == before
+    assert run("chat", "-c", "--model", "x", input="A line\n").stderr == (
+        "error: there is no model 'x': see `assistant models`\n"
+    )
+
+
+def test_a_conversation_goes_on_with_its_model(
+    run: Run, said: ScriptedEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for: list[str | None] = []
+
+    def open_named(settings: Settings, model: str | None = None, engine: str = "auto") -> catalog.Opened:
+        asked_for.append(model)
+        said.closed, said.model = False, model or "bundled"
+        return catalog.Opened(said, "as scripted", False)
+
+    monkeypatch.setattr(catalog, "open_engine", open_named)
+    monkeypatch.setenv("ASSISTANT_MODEL", "of-the-settings")
+    said.queue("One.", "Two.", "Three.")
+    run("ask", "-c", "One")
+    run("ask", "-c", "--model", "other", "Two")
+    run("ask", "--conversation", "1", "Three")
+    run("chat")
+    assert asked_for == ["scripted-model", "other", "other", "of-the-settings"]
+    assert store.conversation(1).model == "other"
+
+
+def test_looking_begins_no_conversation(run: Run, engine: ScriptedEngine, store: Store) -> None:
+    looks = ["context", "stats", "title", "persist", "branches", "branch 1", "branch", "history", "search x", "persona"]
+    result = run("chat", input="".join(f"/{look}\n" for look in looks))
+    assert "Traceback" not in result.stderr
+    assert store.counts().conversations == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.personas.library import PersonaLibrary
 from assistant.store.store import Store
 from tests.assistant.cli.conftest import Run
 from tests.scripted_engine import ScriptedEngine
@@ -49,6 +50,15 @@ def test_show_prints_the_active_branch(run: Run, said: ScriptedEngine) -> None:
     )
 
 
+def test_show_names_the_persona_that_said_it(run: Run, said: ScriptedEngine) -> None:
+    said.queue("Verse.")
+    run("ask", "-c", "--persona", "poet", "A line")
+    shown = run("conversations", "show", "1").stdout
+    assert shown.startswith("# Hello (poet v1)\n")
+    speakers = [line.removeprefix("## ") for line in shown.splitlines() if line.startswith("## ")]
+    assert speakers[1::2] == ["Captain Redbeard", "Captain Redbeard", PersonaLibrary().get("poet").title]
+
+
 def test_show_tree_prints_the_branches(run: Run, said: ScriptedEngine) -> None:
     said.queue("It be green.")
     run("chat", "-c", input="/retry\n")
@@ -86,6 +96,16 @@ def test_export_without_a_file_prints(run: Run, said: ScriptedEngine, form: str)
         json.loads(result.stdout)
 
 
+@pytest.mark.parametrize("form", ["json", "md", "jsonl"])
+def test_what_an_export_leaves_out_is_said(run: Run, said: ScriptedEngine, tmp_path: Path, form: str) -> None:
+    said.queue("It be green.")
+    run("chat", "-c", input="/retry\n")
+    note = "" if form == "json" else "1 other branch is only in a .json export\n"
+    assert run("conversations", "export", "1", "--format", form).stderr == note
+    path = tmp_path / f"chat.{form}"
+    assert run("conversations", "export", "1", "-o", str(path)).stderr == f"written to {path}\n{note}"
+
+
 def test_export_never_writes_over_a_file(run: Run, said: ScriptedEngine, tmp_path: Path) -> None:
     path = tmp_path / "chat.md"
     path.write_text("mine")
@@ -115,3 +135,16 @@ def test_rename_and_tag(run: Run, said: ScriptedEngine, store: Store) -> None:
     assert store.conversation(1).title == "At sea"
     assert run("conversations", "tag", "1", "sea", "colour").stdout == "colour sea\n"
     assert run("conversations", "tag", "1", "--remove", "sea").stdout == "colour\n"
+
+
+def test_archive_and_pin_and_back(run: Run, said: ScriptedEngine) -> None:
+    run("conversations", "pin", "1")
+    assert run("conversations", "list").stdout.endswith("  Hello (pinned)\n")
+    run("conversations", "unpin", "1")
+    assert run("conversations", "list").stdout.endswith("  Hello\n")
+    run("conversations", "archive", "1")
+    assert run("conversations", "list").stderr == "no conversations\n"
+    assert run("conversations", "list", "--archived").stdout.endswith("  Hello\n")
+    run("conversations", "unarchive", "1")
+    assert run("conversations", "list").stdout.endswith("  Hello\n")
+    assert run("conversations", "pin", "9").exit_code == 1

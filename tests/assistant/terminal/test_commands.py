@@ -109,6 +109,50 @@ async def test_branch_goes_where_branches_shows(chat: Chat, screen: Recorder) ->
             await take(chat, wrong)
 
 
+async def test_undo_moves_the_star_into_a_stretch(chat: Chat, screen: Recorder) -> None:
+    await take(chat, "One")
+    await take(chat, "Two")
+    await take(chat, "/undo")
+    screen.taken()
+    await take(chat, "/branches")
+    assert screen.taken() == ["┬* you: One (+1)", "  [1] you: Two (+1)"]
+
+
+async def test_two_chats_in_one_conversation_each_go_on_from_their_own_place(
+    tmp_path: Path, chat: Chat, engine: ScriptedEngine
+) -> None:
+    await take(chat, "Hello")
+    with Store.open(str(tmp_path / "test.db")) as store:
+        other = Chat(
+            Assistant(store, engine),
+            chat.library,
+            Recorder(),
+            chat.persona,
+            conversation_id=chat.conversation_id,
+            leaf_id=chat.leaf_id,
+        )
+        await take(chat, "Mine")
+        await take(other, "Theirs")
+        assert contents(chat) == ["Hello", "reply 1", "Mine", "reply 2"]
+        assert contents(other) == ["Hello", "reply 1", "Theirs", "reply 3"]
+        await take(chat, "/retry")
+        assert contents(chat) == ["Hello", "reply 1", "Mine", "reply 4"]
+        await take(other, "/edit Ours")
+        assert contents(other) == ["Hello", "reply 1", "Ours", "reply 5"]
+        await take(chat, "/context")
+        assert isinstance(chat.screen, Recorder)
+        assert "Mine" in "\n".join(chat.screen.taken())
+        await take(other, "/undo")
+        await take(chat, "More")
+        assert contents(other) == ["Hello", "reply 1"]
+        assert contents(chat)[2:] == ["Mine", "reply 4", "More", "reply 6"]
+        path = tmp_path / "chat.md"
+        await take(other, "Last")
+        await take(chat, f"/export {path}")
+        assert "More" in path.read_text()
+        assert chat.screen.taken()[-1] == "(4 other branches are only in a .json export)"
+
+
 async def test_context_shows_every_message_with_its_tokens(
     chat: Chat, screen: Recorder, engine: ScriptedEngine
 ) -> None:
@@ -122,8 +166,23 @@ async def test_context_shows_every_message_with_its_tokens(
     assert lines[3] == "user           0 tokens  (your next message)"
     sent = int(lines[5].split()[0])
     assert lines[5].startswith(f"{sent} of {engine.window} tokens, ")
+    assert lines[6].startswith("(\n<s><|system|>You are Captain Redbeard")
+    assert lines[6].endswith("<|user|>Hello<|end|><|assistant|>reply 1<|end|><|user|><|end|><|assistant|>)")
     await take(chat, "x")
     assert len(engine.prompts[-1]) == sent + count("x")
+
+
+async def test_context_keeps_what_the_sampling_asks_for(chat: Chat, screen: Recorder) -> None:
+    chat.overrides["max_tokens"] = 99
+    await take(chat, "/context")
+    before = screen.taken()
+    await take(chat, "Hello")
+    await take(chat, "/undo")
+    screen.taken()
+    await take(chat, "/context")
+    # With nothing said the prompt is the same, whether the conversation has begun or not.
+    assert screen.taken() == before
+    assert any("99 kept for the reply" in line for line in before)
 
 
 async def test_context_before_the_first_message(chat: Chat, screen: Recorder) -> None:

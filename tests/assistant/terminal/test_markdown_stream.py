@@ -85,6 +85,15 @@ def test_lists_keep_their_items_and_numbers() -> None:
     assert "Text with bold and code." in shown
 
 
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_lines_break_where_the_text_breaks_them(size: int) -> None:
+    verse = "The rain,\nthe *soft\nand* grey rain\n\n- one\n  two\n\n> said\n> twice\n"
+    shown = streamed(verse, size)
+    assert shown == printed(verse)
+    assert shown[:3] == ["The rain,", "the soft", "and grey rain"]
+    assert [line.strip(" •▌") for line in shown[4:]] == ["one", "two", "", "said", "twice"]
+
+
 def test_only_the_end_is_drawn_again() -> None:
     out = console(height=20)
     with MarkdownStream(out) as stream:
