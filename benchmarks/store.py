@@ -114,9 +114,12 @@ def benchmark(folder: Path, messages: int, runs: int) -> list[Timing]:
     with Store.open(path) as store:
         leaf = fill(store, messages, words)
         conversation = store.message(leaf).conversation_id
-        tip = store.add_user_message(conversation, leaf, "The last question.").id
         persona = store.persona_versions("bench")[0].id
-        reply = store.start_reply(conversation, tip, model="m", params={}, persona_version_id=persona).id
+
+        def begin_turn(text: str) -> int:
+            return store.begin_turn(conversation, leaf, text, model="m", params={}, persona_version_id=persona)[1].id
+
+        reply = begin_turn("The last question.")
         reply_text = words.text(400)
         common, middle, rare = words.by_rank[0], words.by_rank[300], words.by_rank[15_000]
         timings = [
@@ -126,7 +129,7 @@ def benchmark(folder: Path, messages: int, runs: int) -> list[Timing]:
             measure("search the commonest word", 20, runs, lambda _: store.search(common)),
             measure("search two words, the last begun", 20, runs, lambda _: store.search(f"{common} {middle[:2]}")),
             measure("search in one conversation", 20, runs, lambda _: store.search(common, 20, conversation)),
-            measure("append a message", 5, runs, lambda _: store.add_user_message(conversation, tip, reply_text)),
+            measure("begin a turn of 400 words", 5, runs, lambda _: begin_turn(reply_text)),
             measure("grow a reply of 400 words", 5, runs, lambda run: store.grow_reply(reply, f"{reply_text} {run}")),
             measure(f"load a branch of {LONG_BRANCH}", 20, runs, lambda _: store.branch(leaf)),
             measure("leaf below the root", None, runs, lambda _: store.leaf_below(leaf - LONG_BRANCH + 1)),

@@ -41,14 +41,6 @@ COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
 
 
 class Messages(Access):
-    def add_user_message(self, conversation_id: int, parent_id: int | None, text: str) -> StoredMessage:
-        """Commits before it returns, and makes the message the conversation's active leaf.
-
-        `parent_id` None starts a new root. Raises NotFoundError where conversation or parent does not exist in it.
-        """
-        with self._write() as connection:
-            return append(connection, conversation_id, parent_id, role="user", content=text, status="complete")
-
     def add_messages(self, conversation_id: int, rows: Sequence[NewMessage]) -> list[int]:
         """Stores all of `rows` or none, parents before children, and returns their ids in the same order.
 

@@ -34,7 +34,7 @@ class Replies(Access):
     ) -> tuple[StoredMessage, StoredMessage]:
         """What a person said and the empty reply to it, both stored or neither; the reply is the new active leaf.
 
-        `parent_id` None starts a new root. The reply goes on as one of `start_reply`, with `set_request` first.
+        `parent_id` None starts a new root. The reply goes on as one of `start_reply` does.
         Raises NotFoundError where conversation or parent does not exist in it.
         """
         with self._write() as connection:
@@ -49,24 +49,14 @@ class Replies(Access):
         model: str,
         params: dict[str, Any],
         persona_version_id: int,
-        prompt_tokens: int = 0,
-        dropped_turns: int = 0,
     ) -> StoredMessage:
         """Another empty reply to the stored message `parent_id`, with status "streaming": the new active leaf.
 
-        Renew it with `grow_reply` about once a second and end it with `finish_reply`. Raises NotFoundError.
+        Note what was sent with `set_request`, renew the reply with `grow_reply` about once a second and end it with
+        `finish_reply`. Raises NotFoundError.
         """
         with self._write() as connection:
-            return _start(
-                connection,
-                conversation_id,
-                parent_id,
-                model,
-                params,
-                persona_version_id,
-                prompt_tokens=prompt_tokens,
-                dropped_turns=dropped_turns,
-            )
+            return _start(connection, conversation_id, parent_id, model, params, persona_version_id)
 
     def set_request(self, reply_id: int, *, prompt_tokens: int, dropped_turns: int) -> None:
         """What was sent for the reply; shows that its writer lives. Raises as `grow_reply` does."""
@@ -153,7 +143,6 @@ def _start(
     model: str,
     params: dict[str, Any],
     persona_version_id: int,
-    **values: Any,
 ) -> StoredMessage:
     return append(
         connection,
@@ -166,5 +155,4 @@ def _start(
         params=params,
         persona_version_id=persona_version_id,
         owner=this_process(),
-        **values,
     )

@@ -24,6 +24,7 @@ from assistant.store.database import open_database, resolve_url
 from assistant.store.errors import NewerDatabaseError, UpgradeError
 from assistant.store.store import Store
 from assistant.store.upgrade import configure, downgrade, ensure_current, migration, migrations_folder
+from tests.assistant.store.saying import say
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,7 +78,7 @@ def fill(path: Path) -> list[tuple[object, ...]]:
         persona = store.save_persona(Persona(name="pirate", title="Pirate", instruction="Arr."))
         for number in range(3):
             conversation = store.create_conversation(persona.id, title=f"Voyage {number}")
-            question = store.add_user_message(conversation.id, None, f"Where to, parrot {number}?")
+            question = say(store, conversation.id, None, f"Where to, parrot {number}?")
             for text in ("North", "South"):
                 reply = store.start_reply(
                     conversation.id, question.id, model="m", params={"seed": 1}, persona_version_id=persona.id

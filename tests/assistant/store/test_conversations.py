@@ -12,6 +12,7 @@ from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import Conversation, NewMessage, PersonaVersion
 from assistant.store.schema import PersonaVersionRow
 from assistant.store.store import Store
+from tests.assistant.store.saying import say
 
 
 def test_a_new_conversation_is_found_as_it_was_made(store: Store, conversation: Conversation) -> None:
@@ -59,7 +60,7 @@ def test_settings_are_kept(store: Store, conversation: Conversation, pirate: Per
 
 def test_the_list_is_ordered_by_what_was_said_last(store: Store, pirate: PersonaVersion) -> None:
     first, second, third = (store.create_conversation(pirate.id).id for _ in range(3))
-    store.add_user_message(first, None, "hello")
+    say(store, first, None, "hello")
     listed = store.list_conversations()
     assert [summary.id for summary in listed] == [first, third, second]
     assert (listed[0].messages, listed[0].persona) == (1, "pirate")
@@ -114,7 +115,7 @@ def test_archive_and_trash_take_a_conversation_out_of_the_list(store: Store, con
 
 
 def test_deleting_leaves_nothing_behind(store: Store, conversation: Conversation, pirate: PersonaVersion) -> None:
-    question = store.add_user_message(conversation.id, None, "the unmistakable secret sentence")
+    question = say(store, conversation.id, None, "the unmistakable secret sentence")
     reply = store.start_reply(conversation.id, question.id, model="m", params={}, persona_version_id=pirate.id)
     store.finish_reply(reply.id, "it is safe", status="complete")
     store.add_tag(conversation.id, "x")
@@ -190,10 +191,9 @@ def test_ids_are_never_used_again(store: Store, conversation: Conversation, pira
 def test_stats_and_counts_sum_up(store: Store, conversation: Conversation, pirate: PersonaVersion) -> None:
     parent = None
     for ttft in (100, 200):
-        question = store.add_user_message(conversation.id, parent, "q")
-        reply = store.start_reply(
-            conversation.id, question.id, model="m", params={}, persona_version_id=pirate.id, prompt_tokens=10
-        )
+        question = say(store, conversation.id, parent, "q")
+        reply = store.start_reply(conversation.id, question.id, model="m", params={}, persona_version_id=pirate.id)
+        store.set_request(reply.id, prompt_tokens=10, dropped_turns=0)
         parent = store.finish_reply(
             reply.id, "a", status="complete", completion_tokens=5, cached_tokens=4, ttft_ms=ttft, duration_ms=1000
         ).id

@@ -26,6 +26,7 @@ from assistant.store.errors import (
 from assistant.store.records import Conversation, NewMessage
 from assistant.store.schema import MessageRow
 from assistant.store.store import Store
+from tests.assistant.store.saying import say
 
 ROOT = Path(__file__).parents[3]
 
@@ -126,7 +127,7 @@ def test_a_database_that_can_only_be_read_says_so_on_a_write(
 def test_a_dead_writers_reply_does_not_keep_a_read_only_database_shut(
     path: Path, store: Store, conversation: Conversation
 ) -> None:
-    question = store.add_user_message(conversation.id, None, "q").id
+    question = say(store, conversation.id, None, "q").id
     reply = store.start_reply(conversation.id, question, model="m", params={}, persona_version_id=1).id
     with store._engine.begin() as connection:
         connection.execute(update(MessageRow).where(MessageRow.id == reply).values(owner=None))
@@ -135,16 +136,16 @@ def test_a_dead_writers_reply_does_not_keep_a_read_only_database_shut(
 
 
 def test_a_full_disk_is_named_and_loses_nothing(store: Store, conversation: Conversation) -> None:
-    kept = store.add_user_message(conversation.id, None, "before")
+    kept = say(store, conversation.id, None, "before")
     with raw_sqlite(store._engine) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count={pages + 2}")
     with pytest.raises(DiskFullError, match="free some disk space"):
-        store.add_user_message(conversation.id, None, "x" * 100_000)
+        say(store, conversation.id, None, "x" * 100_000)
     assert store.message(kept.id) == kept
     with raw_sqlite(store._engine) as connection:
         connection.execute(f"PRAGMA max_page_count={pages + 1000}")
-    store.add_user_message(conversation.id, None, "after")
+    say(store, conversation.id, None, "after")
     assert store.conversation(conversation.id).messages == len(store.all_messages(conversation.id))
 
 
@@ -165,7 +166,7 @@ def test_a_damaged_file_is_named(path: Path) -> None:
         persona = store.save_persona(Persona(name="p", title="P", instruction="i"))
         conversation = store.create_conversation(persona.id)
         for _ in range(50):
-            store.add_user_message(conversation.id, None, "x" * 2000)
+            say(store, conversation.id, None, "x" * 2000)
     content = bytearray(path.read_bytes())
     content[4096 * 2 :] = b"\xff" * (len(content) - 4096 * 2)
     path.write_bytes(content)
@@ -196,7 +197,7 @@ def test_another_programs_database_is_left_alone(path: Path, tables: str) -> Non
 
 
 def test_a_backup_is_a_whole_database_of_its_own(store: Store, conversation: Conversation, tmp_path: Path) -> None:
-    message = store.add_user_message(conversation.id, None, "precious")
+    message = say(store, conversation.id, None, "precious")
     target = backup(store.url, tmp_path / "copy.db")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     with Store.open(str(target)) as copy:

@@ -13,6 +13,7 @@ from assistant.store.records import Conversation, NewMessage, PersonaVersion
 from assistant.store.schema import MessageRow
 from assistant.store.store import Store
 from assistant.text import clean_text
+from tests.assistant.store.saying import say
 
 
 def chain(store: Store, conversation: Conversation, *texts: str, parent: int | None = None) -> list[int]:
@@ -23,8 +24,8 @@ def chain(store: Store, conversation: Conversation, *texts: str, parent: int | N
     return store.add_messages(conversation.id, rows)
 
 
-def test_a_user_message_is_stored_and_becomes_the_active_leaf(store: Store, conversation: Conversation) -> None:
-    message = store.add_user_message(conversation.id, None, "ahoy")
+def test_a_message_is_stored_and_becomes_the_active_leaf(store: Store, conversation: Conversation) -> None:
+    message = say(store, conversation.id, None, "ahoy")
     assert store.message(message.id) == message
     assert (message.role, message.content, message.status, message.parent_id) == ("user", "ahoy", "complete", None)
     changed = store.conversation(conversation.id)
@@ -35,7 +36,7 @@ def test_a_user_message_is_stored_and_becomes_the_active_leaf(store: Store, conv
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(text=st.text(st.characters()))
 def test_text_comes_back_as_it_was_cleaned(store: Store, conversation: Conversation, text: str) -> None:
-    assert store.message(store.add_user_message(conversation.id, None, text).id).content == clean_text(text)
+    assert store.message(say(store, conversation.id, None, text).id).content == clean_text(text)
 
 
 def test_a_branch_goes_from_root_to_leaf(store: Store, conversation: Conversation) -> None:
@@ -70,7 +71,7 @@ def test_two_stores_that_answer_one_message_make_siblings(store: Store, conversa
     with Store.open(store.url) as other:
         stores = [store, other] * 4
         threads = [
-            threading.Thread(target=writer.add_user_message, args=(conversation.id, root, f"from {number}"))
+            threading.Thread(target=say, args=(writer, conversation.id, root, f"from {number}"))
             for number, writer in enumerate(stores)
         ]
         for thread in threads:
@@ -89,7 +90,7 @@ def test_a_parent_must_be_in_the_same_conversation(
 ) -> None:
     (stranger,) = chain(store, store.create_conversation(pirate.id), "elsewhere")
     with pytest.raises(NotFoundError, match=f"Message {stranger} is not in conversation {conversation.id}"):
-        store.add_user_message(conversation.id, stranger, "x")
+        say(store, conversation.id, stranger, "x")
     with pytest.raises(NotFoundError):
         store.set_active_leaf(conversation.id, stranger)
     with pytest.raises(NotFoundError):
@@ -127,7 +128,7 @@ def test_the_database_itself_refuses_a_wrong_row(
 
 def test_an_unknown_conversation_takes_no_message(store: Store) -> None:
     with pytest.raises(NotFoundError, match="conversation 7"):
-        store.add_user_message(7, None, "x")
+        say(store, 7, None, "x")
     with pytest.raises(NotFoundError, match="conversation 7"):
         store.set_active_leaf(7, None)
 

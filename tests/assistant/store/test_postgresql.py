@@ -14,6 +14,7 @@ from assistant.store.errors import NotFoundError
 from assistant.store.records import NewMessage
 from assistant.store.store import Store
 from assistant.store.upgrade import downgrade
+from tests.assistant.store.saying import say
 
 URL = os.environ.get("STEADFAST_TEST_POSTGRESQL", "")
 
@@ -35,7 +36,7 @@ def test_a_conversation_is_kept_searched_and_deleted(server: Store) -> None:
     persona = server.save_persona(Persona(name="pirate", title="Pirate", instruction="Arr."))
     assert server.save_persona(persona.persona) == persona
     conversation = server.create_conversation(persona.id, title="At sea")
-    question = server.add_user_message(conversation.id, None, "héllo \0 \ud800 50%")
+    question = say(server, conversation.id, None, "héllo \0 \ud800 50%")
     reply = server.start_reply(
         conversation.id, question.id, model="m", params={"seed": 1}, persona_version_id=persona.id
     )
@@ -66,8 +67,8 @@ def test_writers_at_once_lose_nothing(server: Store) -> None:
         versions = list(threads.map(server.save_persona, personas))
         assert sorted(version.version for version in versions) == [1, 2, 3, 4, 5, 6]
         conversation = server.create_conversation(versions[0].id).id
-        root = server.add_user_message(conversation, None, "question").id
-        list(threads.map(lambda number: server.add_user_message(conversation, root, f"from {number}"), range(6)))
+        root = say(server, conversation, None, "question").id
+        list(threads.map(lambda number: say(server, conversation, root, f"from {number}"), range(6)))
         list(threads.map(lambda _: server.add_tag(conversation, "sea"), range(6)))
     assert len(server.children(conversation, root)) == 6
     assert server.conversation(conversation).messages == 7
@@ -76,7 +77,7 @@ def test_writers_at_once_lose_nothing(server: Store) -> None:
 
 def test_messages_survive_the_way_down_and_up(server: Store) -> None:
     persona = server.save_persona(Persona(name="pirate", title="Pirate", instruction="Arr."))
-    message = server.add_user_message(server.create_conversation(persona.id).id, None, "ahoy")
+    message = say(server, server.create_conversation(persona.id).id, None, "ahoy")
     downgrade(server.url, "0001")
     with Store.open(URL) as upgraded:
         assert upgraded.message(message.id) == message

@@ -15,15 +15,16 @@ from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.schema import MessageRow
 from assistant.store.store import Store
+from tests.assistant.store.saying import say
 
 ROOT = Path(__file__).parents[3]
 
 WRITER = """
 import sys
 from assistant.store.store import Store
+from tests.assistant.store.saying import say
 store = Store.open(sys.argv[1])
-parent = store.add_user_message(1, None, "question").id
-reply = store.start_reply(1, parent, model="m", params={}, persona_version_id=1)
+reply = store.begin_turn(1, None, "question", model="m", params={}, persona_version_id=1)[1]
 store.grow_reply(reply.id, "half an ans")
 print(reply.id, flush=True)
 sys.stdin.read()
@@ -31,15 +32,13 @@ sys.stdin.read()
 
 
 def start(store: Store, conversation: Conversation) -> StoredMessage:
-    question = store.add_user_message(conversation.id, None, "question")
+    question = say(store, conversation.id, None, "question")
     return store.start_reply(
         conversation.id,
         question.id,
         model="llama",
         params={"seed": 1},
         persona_version_id=conversation.persona_version_id,
-        prompt_tokens=30,
-        dropped_turns=2,
     )
 
 
@@ -59,7 +58,7 @@ def status_after_opening(store: Store, reply: StoredMessage) -> str:
 def test_a_reply_is_stored_from_its_start_to_its_end(store: Store, conversation: Conversation) -> None:
     reply = start(store, conversation)
     assert (reply.status, reply.content, reply.model, reply.params) == ("streaming", "", "llama", {"seed": 1})
-    assert (reply.prompt_tokens, reply.dropped_turns) == (30, 2)
+    assert (reply.prompt_tokens, reply.dropped_turns) == (0, 0)
     assert store.conversation(conversation.id).active_leaf_id == reply.id
     store.grow_reply(reply.id, "so \ud800far")
     assert store.message(reply.id).content == "so �far"

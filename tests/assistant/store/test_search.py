@@ -9,6 +9,7 @@ from assistant.store import search
 from assistant.store.records import Conversation, PersonaVersion, SearchHit
 from assistant.store.search import substring_query
 from assistant.store.store import Store
+from tests.assistant.store.saying import say
 
 
 def found(store: Store, query: str) -> list[str]:
@@ -32,7 +33,7 @@ def highlighted(hit: SearchHit) -> list[str]:
 @example(query="\ud800\0 a")
 def test_no_query_raises(store: Store, conversation: Conversation, query: str) -> None:
     if store.counts().messages == 0:
-        store.add_user_message(conversation.id, None, "ahoy AND 猫 100% a_b NOT")
+        say(store, conversation.id, None, "ahoy AND 猫 100% a_b NOT")
     store.search(query)
     store.search(query, conversation_id=conversation.id)
 
@@ -40,7 +41,7 @@ def test_no_query_raises(store: Store, conversation: Conversation, query: str) -
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(text=st.text(st.characters(), max_size=200))
 def test_any_stored_text_can_be_shown_as_a_hit(store: Store, conversation: Conversation, text: str) -> None:
-    stored = store.add_user_message(conversation.id, None, f"needle {text}")
+    stored = say(store, conversation.id, None, f"needle {text}")
     hit = store.search("needle", 1)[0]
     assert stored.id in {hit.message_id for hit in store.search("needle", 100)}
     assert "needle" in highlighted(hit)
@@ -48,7 +49,7 @@ def test_any_stored_text_can_be_shown_as_a_hit(store: Store, conversation: Conve
 
 def test_every_word_must_be_there_and_the_last_may_be_begun(store: Store, conversation: Conversation) -> None:
     for text in ("the red ship", "the red shirt", "the blue ship"):
-        store.add_user_message(conversation.id, None, text)
+        say(store, conversation.id, None, text)
     assert sorted(found(store, "red sh")) == ["the red ship", "the red shirt"]
     assert found(store, "re ship") == []
     assert found(store, "ship blue") == ["the blue ship"]
@@ -56,27 +57,27 @@ def test_every_word_must_be_there_and_the_last_may_be_begun(store: Store, conver
 
 
 def test_capitals_and_accents_do_not_count(store: Store, conversation: Conversation) -> None:
-    store.add_user_message(conversation.id, None, "Der Käse von Zoë")
+    say(store, conversation.id, None, "Der Käse von Zoë")
     assert found(store, "KASE zoe") == ["Der Käse von Zoë"]
 
 
 def test_operators_are_words(store: Store, conversation: Conversation) -> None:
-    store.add_user_message(conversation.id, None, "rum AND water")
-    store.add_user_message(conversation.id, None, "rum, water")
+    say(store, conversation.id, None, "rum AND water")
+    say(store, conversation.id, None, "rum, water")
     assert found(store, "rum AND water") == ["rum AND water"]
     assert found(store, "rum NOT water") == []
     assert found(store, 'say "rum') == []
 
 
 def test_scripts_without_spaces_are_found_anywhere(store: Store, conversation: Conversation) -> None:
-    store.add_user_message(conversation.id, None, "黒い猫です")
+    say(store, conversation.id, None, "黒い猫です")
     (hit,) = store.search("猫")
     assert (hit.snippet, highlighted(hit)) == ("黒い猫です", ["猫"])
 
 
 def test_the_best_hit_comes_first_with_its_words_marked(store: Store, conversation: Conversation) -> None:
-    store.add_user_message(conversation.id, None, "parrot " + "nothing of interest here " * 30)
-    best = store.add_user_message(conversation.id, None, "A parrot,\na Parrot!")
+    say(store, conversation.id, None, "parrot " + "nothing of interest here " * 30)
+    best = say(store, conversation.id, None, "A parrot,\na Parrot!")
     first, second = store.search("parrot")
     assert (first.message_id, first.conversation_id, first.title, first.role) == (
         best.id,
@@ -97,7 +98,7 @@ def test_search_can_stay_in_one_conversation_and_out_of_the_trash(
     other = store.create_conversation(pirate.id)
     for place in (conversation, other):
         for text in ("gold", "黄金"):
-            store.add_user_message(place.id, None, text)
+            say(store, place.id, None, text)
     for query in ("gold", "黄金"):
         assert len(store.search(query)) == 2
         assert [hit.conversation_id for hit in store.search(query, conversation_id=other.id)] == [other.id]
@@ -111,7 +112,7 @@ def test_of_a_very_common_word_the_newest_are_ranked(
     store: Store, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "RANKED", 3)
-    ids = [store.add_user_message(conversation.id, None, f"the word {number}").id for number in range(10)]
+    ids = [say(store, conversation.id, None, f"the word {number}").id for number in range(10)]
     assert {hit.message_id for hit in store.search("word")} == set(ids[-3:])
     assert len(store.search("word", 2)) == 2
 
