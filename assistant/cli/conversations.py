@@ -143,14 +143,14 @@ def export(
       assistant conversations export 3 --output chat.json
       assistant conversations export 3 --format jsonl >> train.jsonl
     """
-    from assistant.cli.exporting import export_text
     from assistant.cli.opening import open_store
+    from assistant.cli.output import print_file
     from assistant.terminal.left_out import left_out_note
-    from assistant.transfer.write import write_conversation
+    from assistant.transfer.write import serialise, write_conversation
 
     with open_store(db) as store:
         if output is None:
-            typer.echo(export_text(store, id, form), nl=False)
+            print_file(serialise(store, id, form))
         else:
             write_conversation(store, id, output)
             typer.echo(f"written to {output}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -27,6 +28,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 def print_json(value: Any) -> None:
     """Any value of ours; dataclasses become objects."""
     typer.echo(json.dumps(value, ensure_ascii=True, indent=2, default=_plain))
+
+
+def print_file(text: str) -> None:
+    """What could be a file's text: as the file would hold it, but at a terminal only what a terminal may show."""
+    typer.echo(displayable(text) if sys.stdout.isatty() else text.encode(), nl=False)
 
 
 def branch_lines(store: Store, conversation: Conversation) -> Iterator[str]:

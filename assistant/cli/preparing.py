@@ -61,7 +61,7 @@ class Prepared:
         if self.wanted.model or own in ("", catalog.BUNDLED):
             return self._open(self.wanted.model or own or self.settings.model)
         try:
-            return self._open(own)
+            return self._open(self._where(own))
         except AssistantError as error:
             raise AssistantError(
                 f"this conversation goes on with its model, but {error}; "
@@ -86,6 +86,11 @@ class Prepared:
             if self.wanted.persona or self.wanted.system is not None:
                 chat.become(self.persona)
         return chat
+
+    def _where(self, own: str) -> str:
+        """The settings may name a model by its folder, and the conversation then has the folder's name."""
+        given = self.settings.model
+        return given if given and typed_path(given).resolve().name == own else own
 
     def _open(self, model: str | None) -> catalog.Opened:
         if model and model.startswith("~"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -170,13 +171,16 @@ def test_a_conversation_goes_on_with_its_model(
 
     monkeypatch.setattr(catalog, "open_engine", open_named)
     monkeypatch.setenv("ASSISTANT_MODEL", "of-the-settings")
-    said.queue("One.", "Two.", "Three.")
+    said.queue("One.", "Two.", "Three.", "Four.")
     run("ask", "-c", "One")
     run("ask", "-c", "--model", "other", "Two")
     run("ask", "--conversation", "1", "Three")
     run("chat")
-    assert asked_for == ["scripted-model", "other", "other", "of-the-settings"]
-    assert store.conversation(1).model == "other"
+    monkeypatch.setenv("ASSISTANT_MODEL", "~/models/other")
+    run("ask", "-c", "Four")
+    home = str(Path("~/models/other").expanduser())
+    assert asked_for == ["scripted-model", "other", "other", "of-the-settings", home]
+    assert [m.model for m in store.all_messages(1) if m.role == "assistant"][3:5] == ["other", "other"]
 
 
 def test_looking_begins_no_conversation(run: Run, engine: ScriptedEngine, store: Store) -> None:

@@ -106,6 +106,15 @@ def test_what_an_export_leaves_out_is_said(run: Run, said: ScriptedEngine, tmp_p
     assert run("conversations", "export", "1", "-o", str(path)).stderr == f"written to {path}\n{note}"
 
 
+def test_what_is_printed_is_what_a_file_would_hold(run: Run, said: ScriptedEngine, tmp_path: Path) -> None:
+    said.queue("Blåhaj \x1b[31m\r\n")
+    run("ask", "-c", "Übermut?")
+    for form in ("json", "md", "jsonl"):
+        path = tmp_path / f"chat.{form}"
+        run("conversations", "export", "1", "-o", str(path))
+        assert run("conversations", "export", "1", "--format", form).stdout_bytes == path.read_bytes()
+
+
 def test_export_never_writes_over_a_file(run: Run, said: ScriptedEngine, tmp_path: Path) -> None:
     path = tmp_path / "chat.md"
     path.write_text("mine")
