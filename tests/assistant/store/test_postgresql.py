@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from assistant.personas.persona import Persona
+from assistant.store import imports
 from assistant.store.check import check
-from assistant.store.errors import NotFoundError
-from assistant.store.records import NewMessage
+from assistant.store.errors import NotFoundError, StorageError
+from assistant.store.records import Feedback, NewConversation, NewMessage
 from assistant.store.store import Store
 from assistant.store.upgrade import downgrade
 from tests.assistant.store.saying import say
@@ -30,6 +31,21 @@ def server() -> Iterator[Store]:
     yield opened[0]
     opened[0].close()
     downgrade(opened[0].url, "base")
+
+
+def test_a_conversation_is_imported_whole_or_not_at_all(server: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "PART_ROWS", 2)
+    persona = server.save_persona(Persona(name="pirate", title="Pirate", instruction="Arr.")).id
+    rows = [NewMessage("user", "x", after=place - 1 if place else None) for place in range(5)]
+    praise = [Feedback(0, 4, 1, "good \0", 7)]
+    id = server.import_conversation(NewConversation(persona, rows, active=4, tags=["a"], feedback=praise))
+    assert len(server.branch(server.all_messages(id)[-1].id)) == 5
+    assert [kept.comment for kept in server.reviews(id)[1]] == ["good �"]
+    with pytest.raises(StorageError):
+        server.import_conversation(NewConversation(persona, [*rows, NewMessage("user", "x", after=9)]))
+    assert server.counts().messages == 5
+    server.delete(id)
+    assert server.list_conversations() == []
 
 
 def test_a_conversation_is_kept_searched_and_deleted(server: Store) -> None:
