@@ -14,7 +14,7 @@ from typing import Final
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
 from assistant.events import Notice
-from assistant.personas.persona import Persona
+from assistant.personas.persona import Persistence, Persona
 from assistant.sampling import Sampling
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
@@ -101,16 +101,31 @@ class Assistant:
             raise AssistantError(f"message {user_message_id} is not yours to edit: only user messages are")
         return await self.send(old.conversation_id, text, parent_id=old.parent_id, sampling=sampling)
 
-    async def preview(self, conversation_id: int, text: str = "", *, sampling: Sampling | None = None) -> Preview:
-        """What the next request would send if `text` were said now.
+    async def preview(
+        self,
+        conversation_id: int | None,
+        text: str = "",
+        *,
+        persona: Persona | None = None,
+        parent_id: int | _Active | None = ACTIVE_LEAF,
+        sampling: Sampling | None = None,
+    ) -> Preview:
+        """What the next request would send if `text` were said now, after `parent_id`.
+
+        Before there is a conversation, `conversation_id` is None and `persona` says who would answer.
 
         Raises:
             ContextError: it would not fit.
         """
-        conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
-        persona = await self._persona(conversation)
-        branch = await self._branch(conversation.active_leaf_id)
-        newest = _newest(persona, clean_text(text), conversation)
+        persistence, leaf = None, None
+        if conversation_id is not None:
+            conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
+            persistence, leaf = conversation.persistence, conversation.active_leaf_id
+            persona = persona or await self._persona(conversation)
+        if persona is None:
+            raise AssistantError("a preview needs a conversation or a persona")
+        branch = await self._branch(leaf if isinstance(parent_id, _Active) else parent_id)
+        newest = _newest(persona, clean_text(text), persistence)
         sampling = sampling or persona.sampling
         fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
         spans = fitted.rendered.spans
@@ -205,7 +220,7 @@ class Assistant:
             if (conversation.model, conversation.engine) != (self.engine.model, self.engine.name):
                 await asyncio.to_thread(self.store.set_model, conversation.id, self.engine.model, self.engine.name)
             branch = await self._branch(asked.parent_id)
-            newest = _newest(persona, asked.content, conversation)
+            newest = _newest(persona, asked.content, conversation.persistence)
             fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
             await asyncio.to_thread(
                 self.store.set_request,
@@ -268,10 +283,10 @@ def as_exchanges(branch: list[StoredMessage]) -> list[Exchanged]:
     return exchanges
 
 
-def _newest(persona: Persona, text: str, conversation: Conversation) -> Message:
+def _newest(persona: Persona, text: str, persistence: Persistence | None) -> Message:
     """The newest user message as it is sent: as typed, with the reminder joined to it where that is the mode."""
     reminder = persona.reminder or persona.terse
-    if (conversation.persistence or persona.persistence) == "remind" and reminder:
+    if (persistence or persona.persistence) == "remind" and reminder:
         text = f"{text}\n\n({reminder})"
     return Message("user", text)
 

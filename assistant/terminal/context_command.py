@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from assistant.service import Preview
 from assistant.terminal.chat import Chat
-from guardrails.messages import Message
 
 
 async def context(chat: Chat, argument: str) -> None:
     """Show what the next request sends: its messages with their tokens, what is left out, and the prompt itself."""
-    preview = await _preview(chat)
+    preview = await chat.assistant.preview(
+        chat.conversation_id, persona=chat.persona, parent_id=chat.leaf_id, sampling=chat.sampling
+    )
     lines = []
     for position, (message, tokens) in enumerate(zip(preview.messages, preview.tokens, strict=True)):
         is_next = position == len(preview.messages) - 1
@@ -23,22 +23,3 @@ async def context(chat: Chat, argument: str) -> None:
         lines.append(f"not sent: the oldest {preview.dropped_turns} turns")
     chat.screen.show("\n".join(lines))
     chat.screen.note(f"\n{preview.text}")
-
-
-async def _preview(chat: Chat) -> Preview:
-    if chat.conversation_id is not None:
-        chat.make_active(chat.conversation_id)
-        return await chat.assistant.preview(chat.conversation_id, sampling=chat.sampling)
-    # Looking must not begin a conversation.
-    engine = chat.assistant.engine
-    messages = [Message("system", chat.persona.instruction), Message("user", "")]
-    rendered = engine.template.render(messages)
-    return Preview(
-        messages=messages,
-        tokens=[span.end - span.start for span in rendered.spans],
-        total=len(rendered.ids),
-        window=engine.window,
-        reserve=min(chat.sampling.max_tokens, engine.window // 2),
-        dropped_turns=0,
-        text=engine.template.decode(rendered.ids),
-    )
