@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # uv does not read pip's settings; a folder of wheels given to pip is meant for it, too.
-INSTALL = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+INSTALL = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: chat test check clean
 

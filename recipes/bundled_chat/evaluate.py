@@ -1,0 +1,131 @@
+"""Does the tuned model keep its instruction over twenty turns, and can it add?
+
+`python -m recipes.bundled_chat.evaluate` prints a table. Users' messages and ad-hoc instructions come from the
+generators with a seed that tuning never used: new combinations, of phrases that tuning has seen. The model answers on
+its own history, through the same pipeline as any chat; programs check each reply against the instruction's style rule.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from assistant.engines.catalog import BUNDLED_FOLDER
+from assistant.engines.transformers_engine import TransformersEngine
+from assistant.personas.persona import Persona
+from assistant.sampling import Sampling
+from assistant.service import Assistant
+from assistant.store.store import Store
+from recipes.bundled_chat.config import load
+from recipes.bundled_chat.dialogues import dialogues, speakers
+from recipes.bundled_chat.dialogues.arithmetic import solve
+from recipes.bundled_chat.dialogues.speakers import Speaker
+from recipes.bundled_chat.dialogues.voices import shipped, voice
+
+UNSEEN = 2
+TURNS = 20
+BUCKETS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 20))
+SUMS = 100
+
+# Whether a reply obeyed, by group and turn.
+Scores = dict[str, dict[int, list[bool]]]
+
+
+def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson score interval of a share, 95 % by default."""
+    if n == 0:
+        return 0.0, 1.0
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return centre - half, centre + half
+
+
+def cast() -> Iterator[tuple[str, Speaker]]:
+    """Every shipped persona with its whole instruction, and twice as many instructions made on the spot."""
+    rng = Random(UNSEEN)
+    for key in shipped():
+        spoken, own = voice(key), speakers.persona(key)
+        yield "shipped personas", Speaker(spoken, spoken.name, spoken.role, spoken.hobby, own.instruction)
+    for _ in range(2 * len(shipped())):
+        yield "instructions made on the spot", speakers.neutral(rng)
+
+
+async def keep_instruction(assistant: Assistant, sampling: Sampling) -> Scores:
+    """Twenty turns with each speaker."""
+    users = [m.content for chat in dialogues(UNSEEN, 400) for m in chat if m.role == "user"]
+    rng = Random(UNSEEN)
+    scores: Scores = {}
+    for group, speaker in track(list(cast()), "twenty turns each"):
+        persona = Persona(name="evaluated", title="Evaluated", instruction=speaker.system, sampling=sampling)
+        conversation = assistant.store.create_conversation(assistant.store.save_persona(persona).id)
+        for turn in range(1, TURNS + 1):
+            reply = await say(assistant, conversation.id, rng.choice(users))
+            scores.setdefault(group, {}).setdefault(turn, []).append(speaker.obeys(reply))
+    return scores
+
+
+async def add_up(assistant: Assistant, sampling: Sampling) -> int:
+    """How many of a hundred sums of numbers up to twelve come out right, each in a new conversation."""
+    rng = Random(UNSEEN)
+    own = speakers.persona("plain-speaker").model_copy(update={"sampling": sampling})
+    version = assistant.store.save_persona(own).id
+    right = 0
+    for _ in track(range(SUMS), "sums"):
+        a, b, sign = rng.randint(0, 12), rng.randint(0, 12), rng.choice("+-")
+        a, b = max(a, b), min(a, b)
+        conversation = assistant.store.create_conversation(version)
+        reply = await say(assistant, conversation.id, f"What is {a} {sign} {b}?")
+        others = {str(a), str(b)} - {str(solve(a, sign, b))}
+        right += [n for n in re.findall(r"\d+", reply) if n not in others][-1:] == [str(solve(a, sign, b))]
+    return right
+
+
+async def say(assistant: Assistant, conversation_id: int, text: str) -> str:
+    turn = await assistant.send(conversation_id, text)
+    await turn.wait()
+    return assistant.store.message(turn.reply_id).content
+
+
+async def evaluate(model: Path, sampling: Sampling) -> None:
+    table = Table("what", "turns", "share", "95 % interval", "n")
+
+    def row(what: str, turns: str, outcomes: list[bool]) -> None:
+        low, high = wilson(sum(outcomes), len(outcomes))
+        share = f"{sum(outcomes) / len(outcomes):.0%}"
+        table.add_row(what, turns, share, f"{low:.0%} to {high:.0%}", str(len(outcomes)))
+
+    with tempfile.TemporaryDirectory() as folder, Store.open(str(Path(folder) / "evaluation.db")) as store:
+        assistant = Assistant(store, TransformersEngine(model))
+        for group, by_turn in (await keep_instruction(assistant, sampling)).items():
+            for first, last in BUCKETS:
+                outcomes = [kept for turn in range(first, last + 1) for kept in by_turn[turn]]
+                row(f"style rule kept, {group}", f"{first}" if first == last else f"{first}-{last}", outcomes)
+        right = await add_up(assistant, sampling)
+        row("sums right", "1", [True] * right + [False] * (SUMS - right))
+        await assistant.close()
+    Console().print(table)
+
+
+def main(
+    model: Annotated[Path, typer.Option(help="Model folder.")] = BUNDLED_FOLDER,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature.")] = 0.3,
+) -> None:
+    """Print the shares."""
+    seed = load().seed
+    asyncio.run(evaluate(model, Sampling(temperature=temperature, top_p=0.9, max_tokens=160, seed=seed)))
+
+
+if __name__ == "__main__":
+    typer.run(main)
