@@ -120,7 +120,7 @@ async def evaluate(model: Path, sampling: Sampling) -> None:
 
 def main(
     model: Annotated[Path, typer.Option(help="Model folder.")] = BUNDLED_FOLDER,
-    temperature: Annotated[float, typer.Option(help="Sampling temperature.")] = 0.3,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature.")] = 0.5,
 ) -> None:
     """Print the shares."""
     seed = load().seed
