@@ -58,9 +58,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not (folder / "tokenizer.json").is_file():
         raise RenderingError(f"{folder} has no tokenizer.json: save its tokenizer as a fast tokenizer")
     try:
-        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the parsers behind it raise what they like
         raise RenderingError(f"the tokenizer in {folder} cannot be read: {error}") from error
+    return tokenizer
 
 
 class ChatTemplate:

@@ -53,7 +53,7 @@ def load_bundled(folder: Path, dtype: torch.dtype) -> Any:
         from safetensors.torch import load_file
         from transformers import LlamaConfig, LlamaForCausalLM
 
-        model = LlamaForCausalLM(LlamaConfig.from_pretrained(folder, local_files_only=True))
+        model: Any = LlamaForCausalLM(LlamaConfig.from_pretrained(folder, local_files_only=True))
         state = load_file(folder / "model.safetensors")
         # The output layer is the embedding; the file holds it once.
         state["lm_head.weight"] = state["model.embed_tokens.weight"]

@@ -153,12 +153,12 @@ def _parse_toml(path: Path, text: str) -> Any:
         raise _broken(path, "is nested too deep or has a number that is too long") from None
 
 
-class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
+class _PlainLoader(yaml.SafeLoader):
     """YAML without aliases: a few lines of them can stand for gigabytes of data."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="an alias (*name) is not allowed; write it out", problem_mark=mark)
         return super().compose_node(parent, index)
 
