@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# CI repeats the same examples, so that a change is judged by itself; elsewhere every run looks for new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 # Before torch is imported: several test processes on few cores must not spin on each other's threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -73,7 +73,8 @@ def _fill(node: Node, message: dict[str, Any], instruction: list[str]) -> None:
 
 
 def _text(content: dict[str, Any]) -> str:
-    if content.get("content_type") in _UNSAID:
+    kind = content.get("content_type")
+    if isinstance(kind, str) and kind in _UNSAID:
         return ""
     parts = content.get("parts")
     if not isinstance(parts, list):

@@ -157,3 +157,8 @@ def test_joining_stays_within_bounds() -> None:
         mapping |= node(str(place), str(place - 1) if place else None, "user", "x" * 1_000)
     with pytest.raises(ItemError, match="of one side in a row"):
         read_chatgpt({"mapping": mapping}, NEUTRAL)
+
+
+def test_a_content_type_that_is_no_text_is_no_reason_to_fail() -> None:
+    odd = {"mapping": node("n", None, "user", {"content_type": [], "parts": ["Hello?"]}), "current_node": "n"}
+    assert [row.content for row in read_chatgpt(odd, NEUTRAL).rows] == ["Hello?"]
