@@ -33,12 +33,13 @@ def plot(out: Path, target: Path) -> None:
     ):
         log = [json.loads(line) for line in (out / stage / "log.jsonl").read_text().splitlines()]
         by_step = {entry["step"]: entry for entry in log}  # a resumed run repeats steps: the last counts
-        axis.plot(by_step.keys(), [entry["loss"] for entry in by_step.values()], linewidth=0.6, label="training loss")
+        axis.plot(by_step.keys(), [entry["loss"] for entry in by_step.values()], linewidth=0.6)
         held_out = {step: entry[measure] for step, entry in by_step.items() if measure in entry}
         twin = axis.twinx()
-        twin.plot(held_out.keys(), held_out.values(), "o-", color="tab:red", label=f"held-out {measure}")
-        axis.set(title=stage, xlabel="step", ylabel="nats a token")
-        twin.set_ylabel(measure.replace("_", " "))
+        twin.plot(held_out.keys(), held_out.values(), "o-", color="tab:red")
+        axis.set(title=stage, xlabel="step")
+        axis.set_ylabel("training loss, nats a token", color="tab:blue")
+        twin.set_ylabel(f"held out, {measure.replace('_', ' ')}", color="tab:red")
     figure.savefig(target)
 
 
