@@ -25,6 +25,7 @@ def plot(out: Path, target: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "steadfast"  # the same plot is the same file
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
@@ -40,7 +41,7 @@ def plot(out: Path, target: Path) -> None:
         axis.set(title=stage, xlabel="step")
         axis.set_ylabel("training loss, nats a token", color="tab:blue")
         twin.set_ylabel(f"held out, {measure.replace('_', ' ')}", color="tab:red")
-    figure.savefig(target)
+    figure.savefig(target, metadata={"Date": None})
 
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
