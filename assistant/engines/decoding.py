@@ -81,11 +81,7 @@ class Sequencer:
             if not candidate.done:
                 last = torch.tensor([candidate.ids[-1:]], device=self._model.device)
                 deltas.append(self._sample(request, candidate, self._forward(last, candidate.cache)))
-        request.deliver(deltas)
-        if all(candidate.done for candidate in request.candidates):
-            self._keep(request)
-            return False
-        return True
+        return self._deliver(request, deltas)
 
     def drop(self, request: Request) -> None:
         """Forget a failed request's cache, which may be half written."""
@@ -107,6 +103,10 @@ class Sequencer:
             candidate = self._candidate(request, index, request.cache if last else copy.deepcopy(request.cache))
             request.candidates.append(candidate)
             deltas.append(self._sample(request, candidate, logits))
+        return self._deliver(request, deltas)
+
+    def _deliver(self, request: Request, deltas: list[Delta]) -> bool:
+        """Hand on one token of every candidate; whether any candidate goes on."""
         request.deliver(deltas)
         if all(candidate.done for candidate in request.candidates):
             self._keep(request)

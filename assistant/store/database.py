@@ -103,7 +103,7 @@ def open_database(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine
         raise StorageError(f"The driver for {display_name(url)} is not installed: run {fix}.") from None
     except (SQLAlchemyError, TypeError, ValueError) as error:
         raise StorageError(
-            f"The database URL {display_name(url)} cannot be used ({_first_line(error)}): {_FORMS}."
+            f"The database URL {display_name(url)} cannot be used ({first_line(error)}): {_FORMS}."
         ) from None
     try:
         with storage_errors(url), engine.connect() as connection:
@@ -163,12 +163,13 @@ def explain(error: Exception, name: str) -> StorageError:
         return StorageError(f"Reading or writing {name} failed ({code}): check the disk it is on.")
     if not code and isinstance(error, OperationalError):
         return StorageError(
-            f"{name} cannot be reached ({_first_line(cause)}): check that the server runs and that the URL is right."
+            f"{name} cannot be reached ({first_line(cause)}): check that the server runs and that the URL is right."
         )
-    return StorageError(f"The database {name} refused: {_first_line(cause)}.")
+    return StorageError(f"The database {name} refused: {first_line(cause)}.")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line without its full stop; its type where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 

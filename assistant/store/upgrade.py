@@ -17,6 +17,7 @@ from assistant.store.backup import copy_database
 from assistant.store.database import (
     display_name,
     file_of,
+    first_line,
     foreign,
     is_ours,
     open_database,
@@ -139,7 +140,7 @@ def _migrate(engine: Engine, url: str, target: str, move: Callable[[Config, str]
         kept = f"; a backup is at {saved}" if saved else ""
         raise UpgradeError(
             f"{display_name(url)} could not be taken from schema {current or 'none'} to {target} "
-            f"({_reason(error)}); it is as it was before{kept}. Go on with the version of steadfast that wrote it, "
+            f"({first_line(error)}); it is as it was before{kept}. Go on with the version of steadfast that wrote it, "
             "and report this."
         ) from error
     return saved
@@ -180,7 +181,3 @@ def _require_search(connection: Connection) -> None:
 def _free_name(path: Path, revision: str) -> Path:
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
     return path.with_name(f"{path.name}.{moment}Z.schema-{revision}.backup")
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Does the tuned model keep its instruction over twenty turns, and can it add?
+"""Does the tuned model keep its instruction over twenty turns, does it know its topics, and can it add?
 
 `python -m recipes.bundled_chat.evaluate` prints a table. Users' messages and ad-hoc instructions come from the
 generators with a seed that tuning never used: new combinations, of phrases that tuning has seen. The model answers on
@@ -28,15 +28,18 @@ from assistant.sampling import Sampling
 from assistant.service import Assistant
 from assistant.store.store import Store
 from recipes.bundled_chat.config import load
-from recipes.bundled_chat.dialogues import dialogues, speakers
+from recipes.bundled_chat.dialogues import dialogues, speakers, topics
 from recipes.bundled_chat.dialogues.arithmetic import solve
 from recipes.bundled_chat.dialogues.speakers import Speaker
+from recipes.bundled_chat.dialogues.stream import TOPICS
 from recipes.bundled_chat.dialogues.voices import shipped, voice
 
 UNSEEN = 2
 TURNS = 20
 BUCKETS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 20))
 SUMS = 100
+TOPIC_QUESTIONS = 70
+TEMPERATURES = (0.6, 0.4, 0.2, 0.0)
 
 # Whether a reply obeyed, by group and turn.
 Scores = dict[str, dict[int, list[bool]]]
@@ -92,6 +95,19 @@ async def add_up(assistant: Assistant, sampling: Sampling) -> int:
     return right
 
 
+async def know_topics(assistant: Assistant, sampling: Sampling) -> list[bool]:
+    """Whether "What is X?", a first message to the professor, brings back a sentence of the knowledge base."""
+    chosen = Random(UNSEEN).sample(list(topics.read(TOPICS).topics), TOPIC_QUESTIONS)
+    own = speakers.persona("professor").model_copy(update={"sampling": sampling})
+    version = assistant.store.save_persona(own).id
+    known = []
+    for topic in track(chosen, f"topics at {sampling.temperature}"):
+        reply = await say(assistant, assistant.store.create_conversation(version).id, f"What is {topic.name}?")
+        sentences = (*topic.what, *topic.how, *topic.simple, *topic.fact)
+        known.append(any(sentence.rstrip(".!?") in reply for sentence in sentences))
+    return known
+
+
 async def say(assistant: Assistant, conversation_id: int, text: str) -> str:
     turn = await assistant.send(conversation_id, text)
     await turn.wait()
@@ -114,6 +130,9 @@ async def evaluate(model: Path, sampling: Sampling) -> None:
                 row(f"style rule kept, {group}", f"{first}" if first == last else f"{first}-{last}", outcomes)
         right = await add_up(assistant, sampling)
         row("sums right", "1", [True] * right + [False] * (SUMS - right))
+        for temperature in TEMPERATURES:
+            known = await know_topics(assistant, sampling.model_copy(update={"temperature": temperature}))
+            row(f"topics known, temperature {temperature}", "1", known)
         await assistant.close()
     Console().print(table)
 
