@@ -1,0 +1,78 @@
+"""Phrases that a reply begins with, ends with, holds or avoids.
+
+Case and the shape of apostrophes and quotation marks never matter here: models write "That’s" for "That's".
+"""
+
+from __future__ import annotations
+
+import functools
+
+import regex
+
+SHAPES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
+SPACE_AND_QUOTES = " \t\r\n\f\v\u00a0\u200b\ufeff'\"`"
+FINAL_PUNCTUATION = ".!?…,;:"
+# Scripts that are written without spaces between words, where a word's edge cannot be seen.
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+
+
+def fold(text: str) -> str:
+    """Without case, and with straight quotes. Character by character, so that it respects concatenation."""
+    return text.translate(SHAPES).casefold()
+
+
+def opens(reply: str, value: str) -> bool:
+    """The reply begins with the value; quotes and space before it are ignored.
+
+    A prefix of text, as in IFEval: "Aha" also begins "Ahab". Give "Aha," or "Aha!" where that matters.
+    """
+    phrase = fold(value).strip()
+    bare = phrase.lstrip(SPACE_AND_QUOTES)
+    if not bare:  # the value is nothing but quotes
+        return fold(reply).strip().startswith(phrase)
+    return fold(reply).lstrip(SPACE_AND_QUOTES).startswith(bare)
+
+
+def closes(reply: str, value: str) -> bool:
+    """The reply ends with the value; space and quotes after it are ignored.
+
+    The value's final punctuation may be missing or another: "Cheers!" is met by "Cheers" and "Cheers.". A value
+    without any is met exactly: "Cheers" is not met by "Cheers!".
+    """
+    phrase = fold(value).strip()
+    end = fold(reply).rstrip(SPACE_AND_QUOTES)
+    bare = phrase.rstrip(SPACE_AND_QUOTES)
+    stem = bare.rstrip(FINAL_PUNCTUATION)
+    if not stem:  # the value is nothing but punctuation
+        return fold(reply).strip().endswith(phrase)
+    if stem != bare:
+        end = end.rstrip(FINAL_PUNCTUATION + SPACE_AND_QUOTES)
+        stem = stem.rstrip(FINAL_PUNCTUATION + SPACE_AND_QUOTES)
+    return end.endswith(stem)
+
+
+def alternatives(value: str) -> list[str]:
+    """The phrases between the value's bars."""
+    return [part.strip() for part in value.split("|") if part.strip()]
+
+
+@functools.lru_cache(maxsize=4096)
+def pattern(value: str) -> regex.Pattern[str]:
+    """Any of the alternatives as whole words, the longest first, any space between their words."""
+    choices = []
+    for phrase in sorted(alternatives(fold(value)), key=len, reverse=True):
+        words = r"\s+".join(regex.escape(word) for word in phrase.split())
+        before = r"(?<!\w)" if regex.match(rf"(?![{UNSPACED}])\w", phrase) else ""
+        after = r"(?!\w)" if regex.search(rf"(?![{UNSPACED}])\w\Z", phrase) else ""
+        choices.append(before + words + after)
+    return regex.compile("|".join(choices))
+
+
+def occurrences(reply: str, value: str) -> int:
+    """How often any of the alternatives occurs as whole words."""
+    return sum(1 for _ in pattern(value).finditer(fold(reply)))
+
+
+def contains(reply: str, value: str) -> bool:
+    """Whether one of the alternatives occurs as whole words."""
+    return pattern(value).search(fold(reply)) is not None
