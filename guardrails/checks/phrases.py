@@ -9,11 +9,15 @@ import functools
 
 import regex
 
+from guardrails.checks import counts
+
 SHAPES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
 SPACE_AND_QUOTES = " \t\r\n\f\v\u00a0\u200b\ufeff'\"`"
 FINAL_PUNCTUATION = ".!?…,;:"
 # Scripts that are written without spaces between words, where a word's edge cannot be seen.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+
+FIRST_WORD = regex.compile(r"""\s*+['"]*+([^\s.,?!'"]++)""")
 
 
 def fold(text: str) -> str:
@@ -33,11 +37,11 @@ def opens(reply: str, value: str) -> bool:
     return fold(reply).lstrip(SPACE_AND_QUOTES).startswith(bare)
 
 
-def closes(reply: str, value: str) -> bool:
+def closes(reply: str, value: str, exactly: bool = False) -> bool:
     """The reply ends with the value; space and quotes after it are ignored.
 
-    The value's final punctuation may be missing or another: "Cheers!" is met by "Cheers" and "Cheers.". A value
-    without any is met exactly: "Cheers" is not met by "Cheers!".
+    The value's final punctuation may be missing or another: "Cheers!" is met by "Cheers" and "Cheers.", unless
+    `exactly`, as in IFEval. A value without any is always met exactly: "Cheers" is not met by "Cheers!".
     """
     phrase = fold(value).strip()
     end = fold(reply).rstrip(SPACE_AND_QUOTES)
@@ -45,10 +49,10 @@ def closes(reply: str, value: str) -> bool:
     stem = bare.rstrip(FINAL_PUNCTUATION)
     if not stem:  # the value is nothing but punctuation
         return fold(reply).strip().endswith(phrase)
-    if stem != bare:
+    if stem != bare and not exactly:
         end = end.rstrip(FINAL_PUNCTUATION + SPACE_AND_QUOTES)
-        stem = stem.rstrip(FINAL_PUNCTUATION + SPACE_AND_QUOTES)
-    return end.endswith(stem)
+        return end.endswith(stem.rstrip(FINAL_PUNCTUATION + SPACE_AND_QUOTES))
+    return end.endswith(bare)
 
 
 def alternatives(value: str) -> list[str]:
@@ -56,7 +60,7 @@ def alternatives(value: str) -> list[str]:
     return [part.strip() for part in value.split("|") if part.strip()]
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def pattern(value: str) -> regex.Pattern[str]:
     """Any of the alternatives as whole words, the longest first, any space between their words."""
     choices = []
@@ -76,3 +80,31 @@ def occurrences(reply: str, value: str) -> int:
 def contains(reply: str, value: str) -> bool:
     """Whether one of the alternatives occurs as whole words."""
     return pattern(value).search(fold(reply)) is not None
+
+
+def mentions(reply: str, value: str) -> int:
+    """How often the value occurs, also inside a word: IFEval's keywords, so "riddle" is in "riddles"."""
+    return fold(reply).count(fold(value).strip())
+
+
+def chooses(reply: str, value: str) -> bool:
+    """Whether one of the options occurs letter by letter, case included: IFEval's constrained response."""
+    return any(option in reply for option in alternatives(value))
+
+
+def repeats(reply: str, text: str) -> bool:
+    """Whether the reply begins with the whole text, case ignored; a blank text is nothing to repeat."""
+    text = fold(text).strip()
+    return bool(text) and fold(reply).strip().startswith(text)
+
+
+def begins_paragraph(reply: str, value: str, number: int) -> bool:
+    """Whether the paragraph with this number (from 1; blank lines divide) has the value as its first word.
+
+    As in IFEval the word starts after quotes and goes up to a space, a quote or one of ". , ? !".
+    """
+    found = counts.blocks(reply)
+    if number > len(found):
+        return False
+    first = FIRST_WORD.match(fold(found[number - 1]))
+    return first is not None and first[1] == fold(value).strip()
