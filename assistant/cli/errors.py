@@ -36,4 +36,4 @@ def _explain(error: Exception) -> str:
         return text
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {text} (a bug; `assistant --debug` shows where)"
+    return f"{type(error).__name__}: {text} (a bug; ASSISTANT_DEBUG=1 shows where)"

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gatt.audit import audit
-from gatt.cli import app
+from gatt.cli.app import app
 from guardrails.rendering import ChatTemplate
 from tests.guardrails.families import BUNDLED, template, tokenizer
 

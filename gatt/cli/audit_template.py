@@ -1,4 +1,4 @@
-"""The `gatt` command."""
+"""`gatt audit-template`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-
-@app.callback()
-def group() -> None:
-    """Ghost Attention: make an instruction stick.
-
-    \b
-    Examples:
-      gatt audit-template ~/models/Qwen2.5-0.5B-Instruct
-    """
-
-
-@app.command()
 def audit_template(
     model: Annotated[Path, typer.Argument(help="A local Hugging Face model folder.")],
 ) -> None:
@@ -43,7 +30,3 @@ def audit_template(
     if any(finding.kind == "fault" for finding in findings):
         raise typer.Exit(1)
     typer.echo(f"{model}: the template is fit for training and for a persistent instruction")
-
-
-def main() -> None:
-    app()

@@ -1,0 +1,1 @@
+"""The `gatt` command, one file a subcommand."""

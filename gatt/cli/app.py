@@ -1,0 +1,31 @@
+"""The `gatt` command line: puts the subcommands together."""
+
+from __future__ import annotations
+
+import typer
+
+from assistant.cli.errors import ErrorsInOneLine
+from gatt.cli import audit_template
+
+app = typer.Typer(
+    cls=ErrorsInOneLine,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(audit_template.audit_template)
+
+
+@app.callback()
+def group() -> None:
+    """Ghost Attention: make an instruction stick.
+
+    \b
+    Examples:
+      gatt audit-template ~/models/Qwen2.5-0.5B-Instruct
+    """
+
+
+def main() -> None:
+    app()
