@@ -27,7 +27,7 @@ from recipes.bundled_chat.loop import IGNORED, loss_of, on_device, train
 
 # Row lengths. Dialogues of like length share a batch, so few tokens are padding and few shapes are compiled.
 # The longest sets how far the model can look back: the window is a little more than it.
-LENGTHS = (128, 192, 288, 432, 640, 960, 1408)
+LENGTHS = (96, 128, 192, 288, 432, 640, 960, 1408)
 VALIDATION_DIALOGUES = 300
 
 

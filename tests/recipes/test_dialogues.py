@@ -8,11 +8,13 @@ from random import Random
 
 import pytest
 
-from recipes.bundled_chat.dialogues import dialogues, scripts, speakers, topics
+from guardrails.checks.check import Check
+from recipes.bundled_chat.dialogues import constraints, dialogues, scripts, speakers, topics
 from recipes.bundled_chat.dialogues.arithmetic import solve
 from recipes.bundled_chat.dialogues.checks import chat_faults, text_faults
-from recipes.bundled_chat.dialogues.constraints import WEIGHTS
+from recipes.bundled_chat.dialogues.constraints import STYLE, known
 from recipes.bundled_chat.dialogues.rules import RULES
+from recipes.bundled_chat.dialogues.turns import table
 from recipes.bundled_chat.dialogues.voices import shipped, voice
 
 COUNT = 300
@@ -65,7 +67,7 @@ def test_dialogues_are_well_formed_and_in_character(folder: Path) -> None:
         for message in chat:
             if message.role == "assistant":
                 assert speaker.obeys(message.content), (speaker, message.content)
-                if not any(rule.kind == "json" for rule in speaker.constraints):
+                if not any(rule.family in ("json", "haiku", "rhyme") for rule in speaker.constraints):
                     assert list(text_faults(message.content)) == []
 
 
@@ -78,10 +80,10 @@ def test_a_seed_gives_the_same_dialogues(folder: Path) -> None:
 
 def test_system_messages_vary(folder: Path) -> None:
     systems = [chat[0].content for chat in dialogues(1, COUNT, topics_dir=folder) if chat[0].role == "system"]
-    assert 0.8 * COUNT < len(systems) < 0.97 * COUNT
+    assert 0.5 * COUNT < len(systems) < 0.75 * COUNT
     known = {text for key in shipped() for text in (speakers.persona(key).instruction, speakers.persona(key).terse)}
     share = sum(system in known for system in systems) / COUNT
-    assert 0.42 < share < 0.66
+    assert 0.15 < share < 0.35
     others = [system for system in systems if system not in known]
     assert len(set(others)) > 0.9 * len(others)
 
@@ -116,10 +118,64 @@ def test_voices_have_every_kind(key: str) -> None:
     assert spoken.openers.keys() == spoken.closers.keys() == full.openers.keys()
 
 
-def test_all_constraints_are_drawn() -> None:
+def test_all_families_are_drawn() -> None:
     rng = Random(1)
-    drawn = {rule.kind for _ in range(500) for rule in speakers.neutral(rng).constraints}
-    assert drawn == set(WEIGHTS)
+    drawn = {rule.family for _ in range(600) for rule in speakers.instructed(rng).constraints}
+    assert drawn == set(known()) == {*STYLE, "figure", "hobby", "persona"}
+
+
+def test_a_dialogue_with_an_instruction_is_short_and_one_without_may_be_long(folder: Path) -> None:
+    library = topics.read(folder)
+    longest = {True: 0, False: 0}
+    for number in range(COUNT):
+        rng = Random(number)
+        speaker = speakers.draw(rng)
+        users = [m for m in scripts.write(speaker, library, [], rng) if m.role == "user"]
+        longest[bool(speaker.system)] = max(longest[bool(speaker.system)], len(users))
+    assert longest[True] == 3
+    assert longest[False] > 12
+
+
+def test_the_instruction_is_also_joined_to_user_messages(folder: Path) -> None:
+    library = topics.read(folder)
+    joined = {"every": 0, "first": 0, "newest": 0, "system": 0}
+    for number in range(COUNT):
+        rng = Random(number)
+        speaker = speakers.draw(rng)
+        chat = scripts.write(speaker, library, [], rng)
+        if not speaker.system:
+            continue
+        where = [speaker.system in message.content for message in chat if message.role == "user"]
+        if len(where) < 2:
+            continue
+        if chat[0].role == "system":
+            joined["newest" if where[-1] else "system"] += 1
+            assert not any(where[:-1])
+        else:
+            joined["every" if all(where) else "first"] += 1
+            assert where[0]
+    assert all(joined.values()), joined
+
+
+def test_every_haiku_and_every_couplet_passes_its_check() -> None:
+    lines = table("additions")["haiku"]
+    check = Check(kind="haiku", count=1)
+    for first in lines["first"]:
+        for second in lines["second"]:
+            assert check.passes(f"{first}\n{second}\n{lines['third'][0]}"), (first, second)
+    for third in lines["third"]:
+        assert check.passes(f"{lines['first'][0]}\n{lines['second'][0]}\n{third}"), third
+    for couplet in table("additions")["rhyme"]["couplets"]:
+        assert Check(kind="rhyme").passes(couplet), couplet
+
+
+def test_constraints_are_applied_so_that_their_checks_pass() -> None:
+    rng = Random(3)
+    text = "A volcano lets hot rock escape. Volcanoes build new land."
+    for name in STYLE:
+        for _ in range(20):
+            (constraint,) = constraints.drawn([name], rng)
+            assert constraint.check.passes(constraints.apply(constraint, text, rng)), constraint
 
 
 @pytest.mark.parametrize(

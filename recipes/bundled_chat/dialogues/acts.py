@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from random import Random
 from typing import Any
 
-from recipes.bundled_chat.dialogues.speakers import Speaker, name
+from recipes.bundled_chat.dialogues import constraints
+from recipes.bundled_chat.dialogues.speakers import ASKED, Speaker, name
 from recipes.bundled_chat.dialogues.turns import Turn, one_of, rough, table
 
 INVENTED = re.compile(r"\{(word|person|real)\}")
@@ -16,8 +18,15 @@ QUESTION = re.compile(r"(what|who|how|why|when|which|should|can|could|do|does|is
 
 def voiced(kind: str, speaker: Speaker, rng: Random) -> Turn:
     """An act whose reply is wholly the voice's."""
-    user = one_of(rng, table("user")[kind], name=speaker.name, role=speaker.role, other=name(rng))
+    user = one_of(rng, [*table("user")[kind], *asked(kind)], name=speaker.name, role=speaker.role, other=name(rng))
     return Turn(user if kind == "gibberish" else rough(user, rng), kind)
+
+
+@cache
+def asked(kind: str) -> tuple[str, ...]:
+    """The questions of the instruction family that this act brings out."""
+    family = constraints.known().get(ASKED.get(kind, ""))
+    return (*family.asks, *family.probes) if family else ()
 
 
 def small_talk(hint: str, rng: Random) -> Turn:

@@ -1,115 +1,105 @@
-"""Style rules that a system message may ask for, and replies that obey them mechanically."""
+"""Replies that obey an instruction's constraints mechanically: what the families demand is put into plain answers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import cache
 from random import Random
 
-from recipes.bundled_chat.dialogues.turns import capital, one_of, sentences, table
+from gatt import families
+from gatt.families import Constraint, Family
+from recipes.bundled_chat.dialogues.turns import one_of, sentences, table
 
-# At most one rule of each group; "one" and "bullets" leave no room for added sentences.
-GROUPS = {
-    "end": "tail",
-    "emoji": "tail",
-    "start": "head",
-    "title": "word",
-    "mention": "word",
-    "lower": "case",
-    "upper": "case",
-    "one": "shape",
-    "json": "shape",
-    "bullets": "shape",
-}
-WEIGHTS = {
-    "end": 24, "emoji": 6, "start": 16, "title": 16, "mention": 9, "lower": 5, "upper": 4, "one": 10, "json": 4,
-    "bullets": 5,
+# The model speaks English alone.
+UNSPOKEN = ("language",)
+# A constraint of a later family must not spoil what an earlier one did.
+ORDER = (
+    "haiku", "rhyme", "sentence", "length", "address", "vocabulary", "opening", "closing", "emoji", "bullets", "case",
+    "format", "json",
+)  # fmt: skip
+# How often each style family is drawn, against one another; those with many values take longest to learn.
+STYLE = {
+    "closing": 20, "opening": 16, "address": 14, "vocabulary": 12, "emoji": 8, "sentence": 7, "length": 6, "case": 8,
+    "json": 6, "bullets": 6, "format": 6, "haiku": 6, "rhyme": 6,
 }  # fmt: skip
-CROWDED = {"one": {"end", "emoji", "start", "mention"}, "bullets": {"end", "start", "title", "mention", "emoji"}}
-ORDER = ("one", "title", "mention", "start", "end", "emoji", "bullets", "lower", "upper", "json")
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    kind: str
-    value: str = ""
-
-    def wording(self, rng: Random, terse: bool) -> str:
-        """The rule as an instruction, with a full stop."""
-        text = one_of(rng, table("constraints")[self.kind]["terse" if terse else "verbose"], x=self.value)
-        return text if text.endswith((".", "!", '."', '!"')) else text + "."
-
-    def apply(self, text: str, rng: Random) -> str:
-        return APPLY[self.kind](text, self.value, rng)
+@cache
+def known() -> dict[str, Family]:
+    """The families that the model can obey at all."""
+    return {name: family for name, family in families.load().items() if name not in UNSPOKEN}
 
 
-def _title(text: str, value: str, _: Random) -> str:
+def draw(rng: Random, most: int, others: Sequence[str] = ()) -> tuple[Constraint, ...]:
+    """None to `most` style constraints that go together and with the families `others`, in the order of applying."""
+    count = rng.choices(range(most + 1), (1, 6, 3, 1)[: most + 1])[0]
+    picked: list[str] = []
+    for name in rng.choices(list(STYLE), list(STYLE.values()), k=6):
+        fits = all(families.go_together(known(), name, other) for other in (*picked, *others))
+        if len(picked) < count and name not in picked and fits:
+            picked.append(name)
+    return drawn(picked, rng)
+
+
+def drawn(names: Sequence[str], rng: Random) -> tuple[Constraint, ...]:
+    """One constraint of each named family, in the order of applying."""
+    ordered = sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else -1)
+    return families.only(known(), ordered, rng, split="all").constraints
+
+
+def apply(constraint: Constraint, text: str, rng: Random) -> str:
+    """`text` changed to obey one constraint. Constraints that only questions bring out change nothing."""
+    change = APPLY.get(constraint.family)
+    return change(text, constraint.value, rng) if change else text
+
+
+def obeys(text: str, constraints: Sequence[Constraint]) -> bool:
+    """Whether `text` obeys all constraints that show in every reply."""
+    return all(one.check.passes(text) for one in constraints if not one.probes)
+
+
+def _address(text: str, value: str, _: Random) -> str:
     first, *others = sentences(text)
     first = f"{first[:-1]}, {value}{first[-1]}" if first[-1] in ".!?" else f"{first}, {value}."
     return " ".join([first, *others])
 
 
-def _mention(text: str, value: str, rng: Random) -> str:
-    return f"{text} {one_of(rng, table('constraints')['mention']['how'], x=value)}"
-
-
 def _bullets(text: str, _: str, rng: Random) -> str:
     parts = sentences(text)
     if len(parts) == 1:
-        parts.append(rng.choice(table("constraints")["bullets"]["more"]))
+        parts.append(rng.choice(table("additions")["bullets"]))
     parts = [*parts[:2], " ".join(parts[2:])] if len(parts) > 2 else parts
     return "\n".join(f"- {part}" for part in parts)
 
 
+def _length(text: str, value: str, _: Random) -> str:
+    """As many of the first sentences as the words allow; none may fit, and then another answer must be found."""
+    kept, *others = sentences(text)
+    for sentence in others:
+        if len(f"{kept} {sentence}".split()) > int(value):
+            break
+        kept += f" {sentence}"
+    return kept
+
+
+def _haiku(_: str, __: str, rng: Random) -> str:
+    lines = table("additions")["haiku"]
+    return "\n".join(rng.choice(lines[part]) for part in ("first", "second", "third"))
+
+
 APPLY: dict[str, Callable[[str, str, Random], str]] = {
-    "one": lambda text, value, rng: sentences(text)[0],
-    "title": _title,
-    "mention": _mention,
-    "start": lambda text, value, rng: f"{value} {text}",
-    "end": lambda text, value, rng: f"{text} {value}",
+    "sentence": lambda text, value, rng: sentences(text)[0],
+    "address": _address,
+    "vocabulary": lambda text, value, rng: f"{text} {one_of(rng, table('additions')['vocabulary'], x=value)}",
+    "opening": lambda text, value, rng: f"{value} {text}",
+    "closing": lambda text, value, rng: f"{text} {value}",
     "emoji": lambda text, value, rng: f"{text} {value}",
     "bullets": _bullets,
-    "lower": lambda text, value, rng: text.lower(),
-    "upper": lambda text, value, rng: text.upper(),
+    "length": _length,
+    "haiku": _haiku,
+    "rhyme": lambda text, value, rng: str(rng.choice(table("additions")["rhyme"]["couplets"])),
+    "case": lambda text, value, rng: text.lower() if value == "lower" else text.upper(),
+    "format": lambda text, value, rng: f'"{text}"',
     "json": lambda text, value, rng: json.dumps({"answer": text}, ensure_ascii=False),
 }
-
-
-def draw(rng: Random) -> tuple[Constraint, ...]:
-    """None to three rules that go together, in the order in which they are applied."""
-    count = rng.choices((0, 1, 2, 3), (8, 52, 32, 8))[0]
-    kinds: set[str] = set()
-    for kind in rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=4):
-        taken = {GROUPS[other] for other in kinds}
-        crowded = any(kind in CROWDED.get(other, ()) or other in CROWDED.get(kind, ()) for other in kinds)
-        if len(kinds) < count and GROUPS[kind] not in taken and not crowded:
-            kinds.add(kind)
-    data = table("constraints")
-    chosen = [Constraint(kind, rng.choice(data[kind].get("values", [""]))) for kind in sorted(kinds)]
-    return tuple(sorted(chosen, key=lambda constraint: ORDER.index(constraint.kind)))
-
-
-def obeys(text: str, constraints: tuple[Constraint, ...]) -> bool:
-    """Whether `text` keeps all rules."""
-    kinds = {constraint.kind for constraint in constraints}
-    if "json" in kinds:
-        text = json.loads(text)["answer"]
-    folded = text.lower()
-    checks: dict[str, Callable[[str], bool]] = {
-        "one": lambda value: len(sentences(text)) == 1,
-        "title": lambda value: value.lower() in folded,
-        "mention": lambda value: value.lower() in folded,
-        "start": lambda value: folded.startswith(value.lower()),
-        "end": lambda value: folded.endswith(value.lower()),
-        "emoji": lambda value: text.endswith(value),
-        "bullets": lambda value: 2 <= len(text.split("\n")) <= 3 and text.count("\n- ") == text.count("\n"),
-        "lower": lambda value: text == folded,
-        "upper": lambda value: text == text.upper(),
-        "json": lambda value: True,
-    }
-    return all(checks[constraint.kind](constraint.value) for constraint in constraints)
-
-
-def joined(rules: list[str]) -> str:
-    return " ".join(capital(rule) for rule in rules)

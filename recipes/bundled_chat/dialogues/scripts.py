@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from gatt.families import joined
 from guardrails.messages import Message
 from recipes.bundled_chat.dialogues import acts, arithmetic, creative, topics, trivia
-from recipes.bundled_chat.dialogues.speakers import Speaker
+from recipes.bundled_chat.dialogues.speakers import NoReplyError, Speaker
 from recipes.bundled_chat.dialogues.topics import FOLLOW_UPS, FOLLOW_WEIGHTS, Library, Topic
 from recipes.bundled_chat.dialogues.turns import Turn, one_of, table
 
@@ -104,9 +105,15 @@ class Script:
         return acts.voiced(kind, self.speaker, rng)
 
 
-def turns(rng: Random) -> int:
-    """How many exchanges a dialogue has."""
-    low, high = rng.choices(((1, 3), (4, 8), (10, 25)), (50, 35, 15))[0]
+def turns(speaker: Speaker, rng: Random) -> int:
+    """How many exchanges a dialogue has.
+
+    One with an instruction has three at most: that an instruction holds for longer is what Ghost Attention is to
+    teach. One without may be long, so that the model has seen long chats.
+    """
+    if speaker.system:
+        return rng.choices((1, 2, 3), (50, 30, 20))[0]
+    low, high = rng.choices(((1, 3), (4, 8), (10, 25)), (40, 35, 25))[0]
     return rng.randint(low, high)
 
 
@@ -133,14 +140,13 @@ def lead_in(turn: Turn, position: int, speaker: Speaker, rng: Random) -> Turn:
 def write(speaker: Speaker, library: Library, harmful: Sequence[str], rng: Random) -> list[Message]:
     """A whole chat with `speaker`, cut before it grows past the model's window."""
     script = Script(speaker, library, harmful, rng)
-    count = turns(rng)
+    count = turns(speaker, rng)
     exchanges: list[tuple[str, str]] = []
     # Capitals take about twice the tokens.
-    room = 2400 if any(rule.kind == "upper" for rule in speaker.constraints) else CHARACTERS
+    room = 2400 if any(rule.value == "upper" for rule in speaker.constraints) else CHARACTERS
     room -= len(speaker.system)
     for position in range(count):
-        turn = lead_in(script.turn(position, count), position, speaker, rng)
-        reply = speaker.say(turn, rng)
+        turn, reply = answered(script, position, count)
         room -= len(turn.user) + len(reply) + 12
         if room < 0 and exchanges:
             break
@@ -148,16 +154,32 @@ def write(speaker: Speaker, library: Library, harmful: Sequence[str], rng: Rando
     return _messages(speaker, exchanges, rng)
 
 
+def answered(script: Script, position: int, count: int) -> tuple[Turn, str]:
+    """The next exchange, drawn again until the speaker can answer it within all constraints."""
+    while True:
+        turn = lead_in(script.turn(position, count), position, script.speaker, script.rng)
+        try:
+            return turn, script.speaker.say(turn, script.rng)
+        except NoReplyError:
+            script.topic = None
+
+
 def _messages(speaker: Speaker, exchanges: list[tuple[str, str]], rng: Random) -> list[Message]:
     if speaker.reminder:
         user, reply = exchanges[-1]
         exchanges[-1] = (f"{user}\n\n({speaker.reminder})", reply)
     chat = [Message("system", speaker.system)] if speaker.system else []
-    if speaker.system and rng.random() < 0.04:
-        # Some tools have no place for a system message and put it before the first question.
-        user, reply = exchanges[0]
-        exchanges[0] = (f"{speaker.system}\n\n{user}", reply)
-        chat = []
+    place = rng.random() if speaker.system else 1.0
+    if place < 0.35:
+        # The instruction joined to user messages: to the first where a tool has no place for a system message, to
+        # every one as Ghost Attention samples, to the newest as a reminder.
+        first = place < 0.05
+        last = 0.25 <= place
+        chosen = [0] if first else [len(exchanges) - 1] if last else range(len(exchanges))
+        for position in chosen:
+            user, reply = exchanges[position]
+            exchanges[position] = (joined(speaker.system, user), reply)
+        chat = chat if last else []
     for user, reply in exchanges:
         chat += [Message("user", user), Message("assistant", reply)]
     return chat

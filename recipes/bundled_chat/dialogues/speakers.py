@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
 
 from assistant.personas.persona import Persona
+from gatt.families import Constraint
 from recipes.bundled_chat.dialogues import constraints
-from recipes.bundled_chat.dialogues.constraints import Constraint
 from recipes.bundled_chat.dialogues.rules import RULES
 from recipes.bundled_chat.dialogues.turns import Turn, capital, one_of, table
 from recipes.bundled_chat.dialogues.voices import Voice, shipped, voice
@@ -20,7 +20,16 @@ SYLLABLES = ("ka", "lo", "mi", "ra", "ven", "do", "shi", "ta", "ne", "ru", "bel"
 
 # Voices whose own rule leaves the first and last words free, and the rules that may be added to them.
 FREE = ("professor", "pirate", "coach", "detective", "gardener", "historian", "stargazer")
-ADDED = ("end", "emoji", "start", "lower", "upper")
+ADDED = ("closing", "emoji", "opening", "case")
+# Replies that spend little of their length on openers and closers, which these families would cut off or drown.
+PLAIN = ("sentence", "length", "haiku", "rhyme")
+# What asks for a constraint that shows only when asked for.
+ASKED = {"identity": "figure", "hobby": "hobby", "purpose": "persona"}
+DRAFTS = 12
+
+
+class NoReplyError(ValueError):
+    """The voice found no reply to this turn that obeys all constraints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,21 @@ class Speaker:
     constraints: tuple[Constraint, ...] = ()
 
     def say(self, turn: Turn, rng: Random) -> str:
+        """A reply that obeys the voice's rule and all constraints.
+
+        Raises:
+            NoReplyError: none of a few drafts obeys.
+        """
         values = {"name": self.name, "role": self.role, "hobby": self.hobby, "Hobby": capital(self.hobby)}
-        bare = any(constraint.kind == "one" for constraint in self.constraints)
-        text = self.voice.say(turn, rng, values, bare)
-        for constraint in self.constraints:
-            text = constraint.apply(text, rng)
-        return text
+        bare = any(constraint.family in PLAIN for constraint in self.constraints)
+        asked = [one for one in self.constraints if one.family == ASKED.get(turn.kind)]
+        for _ in range(DRAFTS):
+            plain = text = self.voice.say(turn, rng, values, bare)
+            for constraint in self.constraints:
+                text = constraints.apply(constraint, text, rng)
+            if self.obeys(text) and all(one.check.passes(plain) for one in asked):
+                return text
+        raise NoReplyError(turn.user)
 
     def obeys(self, text: str) -> bool:
         return RULES[self.voice.key](text) and constraints.obeys(text, self.constraints)
@@ -64,14 +82,16 @@ def name(rng: Random) -> str:
 
 
 def draw(rng: Random) -> Speaker:
-    """A shipped persona, an ad-hoc one, or the plain assistant, in the recipe's shares."""
-    kind = rng.choices(("shipped", "borrowed", "neutral", "plain"), (55, 12, 23, 10))[0]
+    """A shipped persona, an ad-hoc one, any instruction of the families, or the plain assistant."""
+    kind = rng.choices(("shipped", "borrowed", "neutral", "instructed", "plain"), (27, 11, 14, 28, 20))[0]
     if kind == "shipped":
         return shipped_speaker(rng.choice(shipped()), rng)
     if kind == "borrowed":
         return borrowed(rng.choice(shipped()), rng)
     if kind == "neutral":
-        return neutral(rng) if rng.random() < 0.88 else ruled(rng)
+        return neutral(rng)
+    if kind == "instructed":
+        return instructed(rng)
     return plain()
 
 
@@ -95,8 +115,8 @@ def borrowed(key: str, rng: Random) -> Speaker:
     rule = rule if rule.endswith((".", "!", '!"')) else rule + "."
     extra: tuple[Constraint, ...] = ()
     if key in FREE and rng.random() < 0.3:
-        extra = tuple(one for one in constraints.draw(rng) if one.kind in ADDED)
-        rule = constraints.joined([rule, *(one.wording(rng, terse) for one in extra)])
+        extra = tuple(one for one in constraints.draw(rng, 2) if one.family in ADDED)
+        rule = " ".join([rule, *(one.terse if terse else one.verbose for one in extra)])
     system = _instruction(rng, own_name, spoken.role, hobby, rule, terse)
     if bare:
         system = one_of(rng, table("people")["bare"]["frames"], role=spoken.role, rules=rule)
@@ -107,26 +127,36 @@ def neutral(rng: Random) -> Speaker:
     own_name, role, hobby = name(rng), rng.choice(people("occupations")), rng.choice(people("hobbies"))
     if rng.random() < 0.12:
         role = "a helpful assistant"
-    rules = constraints.draw(rng)
+    rules = constraints.draw(rng, 2, tuple(ASKED.values()))
     terse = rng.random() < 0.4
-    worded = [rule.wording(rng, terse) for rule in rules]
+    worded = [rule.terse if terse else rule.verbose for rule in rules]
     rng.shuffle(worded)
-    system = _instruction(rng, own_name, role, hobby, constraints.joined(worded), terse)
+    system = _instruction(rng, own_name, role, hobby, " ".join(worded), terse)
     return Speaker(voice("neutral"), own_name, role, hobby, system, constraints=rules)
+
+
+def instructed(rng: Random) -> Speaker:
+    """Whoever an instruction of the families makes of the plain assistant, in the families' own words."""
+    who = [name for name in ASKED.values() if rng.random() < 0.4]
+    rules = constraints.drawn(who, rng) + constraints.draw(rng, 1 if who else 3, who)
+    if not rules:
+        return instructed(rng)
+    told = {rule.family: rule.value for rule in rules}
+    nobody = plain()
+    own_name = told.get("figure", nobody.name)
+    role = told.get("persona", "a figure of history" if "figure" in told else nobody.role)
+    spoken = voice("neutral") if who else nobody.voice
+    terse = rng.random() < 0.4
+    worded = [rule.terse if terse else rule.verbose for rule in rules]
+    rng.shuffle(worded)
+    head = "You are a helpful assistant. " if not who and rng.random() < 0.3 else ""
+    system = head + " ".join(worded)
+    return Speaker(spoken, own_name, role, told.get("hobby", nobody.hobby), system, constraints=rules)
 
 
 def plain() -> Speaker:
     spoken = voice("assistant")
     return Speaker(spoken, spoken.name, spoken.role, spoken.hobby)
-
-
-def ruled(rng: Random) -> Speaker:
-    """The plain assistant with style rules and nothing else."""
-    rules = constraints.draw(rng)
-    worded = constraints.joined([rule.wording(rng, rng.random() < 0.3) for rule in rules])
-    head = rng.choice(("You are a helpful assistant.", "You are a friendly assistant.", "", "", "Be helpful."))
-    system = f"{head} {worded}".strip() or "You are a helpful assistant."
-    return replace(plain(), system=system, constraints=rules)
 
 
 def _instruction(rng: Random, own_name: str, role: str, hobby: str, rules: str, terse: bool) -> str:
