@@ -26,7 +26,8 @@ class Turn(BaseModel):
 
 
 class Row(BaseModel):
-    """`messages` begin with the instruction, as a system message, and end with the answer to learn.
+    """`messages` begin with the instruction, as a system message, and end with the answer to learn. A row without
+    `families` has no instruction (context distillation).
 
     The instruction stands there and nowhere else, unless a newer one rules from turn `changed_at` on: that one stands
     in the user message of this turn. `history` is where the answers before the last came from: the source, or sampled
@@ -50,7 +51,9 @@ class Row(BaseModel):
     @model_validator(mode="after")
     def _shape(self) -> Row:
         roles = [turn.role for turn in self.messages]
-        if roles[:1] != ["system"] or roles[1:] != ["user", "assistant"] * self.turns:
+        # Without families there is no instruction: context distillation trains without the prefix it sampled with.
+        lead = ["system"] if self.families else []
+        if roles != [*lead, *["user", "assistant"] * self.turns] or not self.turns:
             raise ValueError("messages must be an instruction, then user and assistant by turns, ending with an answer")
         if not self.messages[-1].content.strip():
             raise ValueError("the last answer is empty")

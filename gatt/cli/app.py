@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from assistant.cli.errors import ErrorsInOneLine
-from gatt.cli import audit_template
+from gatt.cli import audit_template, build_dataset
 
 app = typer.Typer(
     cls=ErrorsInOneLine,
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(audit_template.audit_template)
+app.command()(build_dataset.build_dataset)
 
 
 @app.callback()
@@ -24,6 +25,7 @@ def group() -> None:
     \b
     Examples:
       gatt audit-template ~/models/Qwen2.5-0.5B-Instruct
+      gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out gatt-data
     """
 
 
