@@ -99,7 +99,7 @@ class Check(BaseModel):
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
         """Refuse what no reply could pass, or every reply would."""
-        if self.kind in NEEDS_VALUE and not self.value.strip(" \t\r\n|"):
+        if self.kind in NEEDS_VALUE and not self.value.replace("|", " ").strip():
             raise ValueError(f"{self.kind} needs a value")
         if self.kind == "language" and not language.known(self.value):
             raise ValueError(f"cannot tell the language {self.value!r}; give an ISO 639-1 code such as fr")

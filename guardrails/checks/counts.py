@@ -20,12 +20,16 @@ SENTENCE_END = regex.compile(
     r"""(?<![.!?…])([.!?…]++)(["'”’»)\]*_]*+)(?=\s|\Z)|(?<![。！？])([。！？]++)[”’」』）]*+"""
 )
 NEXT_CHARACTER = regex.compile(r"\s*+\S")
-LAST_TOKEN = regex.compile(r"""(?<!\S)["'“‘(\[*_]*+(\S+)\Z""")
+OPENERS = "\"'“‘([*_"
 DOTTED = regex.compile(r"\p{L}(?:\.\p{L})+")  # e.g, i.e, u.s, p.s
 ABBREVIATIONS = """
-    mr mrs ms dr prof rev gen sen rep gov capt col lt sgt st mt jr sr vs etc cf al ca approx no nos vol pp fig eq sec
-    dept est inc ltd co corp jan feb mar apr jun jul aug sep sept oct nov dec ave blvd rd
-"""
+    mr mrs ms dr prof rev gen sen rep gov capt col lt sgt st mt vs cf approx est dept ave blvd rd
+    jan feb mar apr jun jul aug sep sept oct nov dec
+""".split()  # noqa: SIM905
+# Abbreviations where a number follows, else words: "No. 5" and "The answer is no."
+BEFORE_NUMBERS = {"no", "nos", "vol", "pp", "p", "fig", "eq", "sec", "ca"}
+# Abbreviations that often end a sentence: a capital after them begins the next.
+OFTEN_LAST = {"etc", "inc", "ltd", "co", "corp", "jr", "sr", "al"}
 
 
 def holds(found: int, relation: Relation, count: int) -> bool:
@@ -79,12 +83,13 @@ def sentences(text: str) -> int:
     item in a list is no sentence of its own, quoted speech that goes on ('"Why?" she asked.') is one sentence, and the
     full stops of Chinese and Japanese count.
     """
-    found, start = 0, 0
+    found, has_word, seen = 0, False, 0
     for end in SENTENCE_END.finditer(text):
-        if _ends_sentence(text, end) and WORD.search(text, start, end.end()):
-            found += 1
-            start = end.end()
-    return found + (WORD.search(text, start) is not None)
+        has_word = has_word or WORD.search(text, seen, end.end()) is not None
+        seen = end.end()
+        if has_word and _ends_sentence(text, end):
+            found, has_word = found + 1, False
+    return found + (has_word or WORD.search(text, seen) is not None)
 
 
 def _ends_sentence(text: str, end: regex.Match[str]) -> bool:
@@ -93,20 +98,25 @@ def _ends_sentence(text: str, end: regex.Match[str]) -> bool:
     following = NEXT_CHARACTER.match(text, end.end())
     if following is None or end[3]:
         return True
-    goes_on = following[0].islower()
+    next_character: str = following[0][-1]
+    goes_on = next_character.islower()
     if closers or (mark != "." and not mark.strip(".…")):
         return not goes_on
     if mark != ".":
         return True
-    before = LAST_TOKEN.search(text, max(0, end.start() - 24), end.start())
-    if before is None:
-        return True
-    token = before[1].lower()
-    if token in ABBREVIATIONS.split() or DOTTED.fullmatch(token):
+    before = text[max(0, end.start() - 24) : end.start()]
+    token = "" if before[-1:].isspace() else (before.split() or [""])[-1].lstrip(OPENERS).lower()
+    if token in ABBREVIATIONS or DOTTED.fullmatch(token) is not None:
         return False
+    if token in BEFORE_NUMBERS and next_character.isdecimal():
+        return False
+    if token in OFTEN_LAST:
+        return next_character.isupper()
     if token.isdecimal() or len(token) == 1:
-        at_line_start = not text[text.rfind("\n", 0, before.start(1)) + 1 : before.start(1)].strip(" \t*-#>")
-        return not at_line_start and (token.isdecimal() or token == "i" or not token.isalpha())
+        nearby = text[max(0, end.start() - 12) : end.start()]
+        line = nearby.rpartition("\n")[2]
+        at_line_start = (line != nearby or end.start() <= 12) and line.strip(" \t*-#>(").lower() == token
+        return not at_line_start and (token == "i" or not token.isalpha())
     return True
 
 

@@ -1,8 +1,11 @@
 """The instructions of IFEval (Zhou et al. 2023, arXiv 2311.07911) as checks.
 
 A row has `instruction_id_list` and `kwargs`, in step, as published with google-research/instruction_following_eval. Its
-strict mode is meant: a reply follows an instruction if it passes all of that instruction's checks. Where a check's
-verdict can differ from the published verifier's, its function says so; `sentences`, `language` and `json` can matter.
+strict mode is meant: a reply follows an instruction if it passes all of that instruction's checks. The verdicts are the
+published verifiers' but for these: languages are told by another model, also for text in capitals, which the published
+one cannot read and lets pass; sentences are counted by rules (`counts.sentences`); JSON must be an object or an array;
+curly quotation marks wrap a reply, too, and any quotes may follow an ending; of several blank lines only one counts
+when paragraphs are numbered; a keyword is text, not a pattern.
 """
 
 from __future__ import annotations

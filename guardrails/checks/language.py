@@ -25,8 +25,8 @@ SAME = {"no": ("no", "nn"), "nb": ("no", "nn"), "nn": ("nn", "no")}
 # How many nats less likely than the best guess the wanted language may be. It decides only short text, where several
 # languages are about as good: "Oui." is 0.1 from the best guess and 4.0 for English; a French sentence read as English
 # is 20 to 60.
-MARGIN = 3.0
-LONGEST = 10_000
+MARGIN = 3.5
+LONGEST = 4_000
 
 
 def _base(code: str) -> str:
@@ -48,7 +48,7 @@ def _identifier() -> LanguageIdentifier:
 
 
 def speaks(reply: str, code: str) -> bool:
-    """Whether the reply's first 10,000 characters are mostly in the language.
+    """Whether the reply's first 4,000 characters are mostly in the language.
 
     A reply of a word or two passes in every language in which it is about as likely. One without letters ("42", an
     emoji) is in no language and passes, as in IFEval. Text all in capitals is read as small letters: the model knows

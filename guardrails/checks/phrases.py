@@ -12,7 +12,8 @@ import regex
 from guardrails.checks import counts
 
 SHAPES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
-SPACE_AND_QUOTES = " \t\r\n\f\v\u00a0\u200b\ufeff'\"`"
+SPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+SPACE_AND_QUOTES = SPACE + "\u200b\ufeff'\"`"
 FINAL_PUNCTUATION = ".!?…,;:"
 # Scripts that are written without spaces between words, where a word's edge cannot be seen.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -21,8 +22,8 @@ FIRST_WORD = regex.compile(r"""\s*+['"]*+([^\s.,?!'"]++)""")
 
 
 def fold(text: str) -> str:
-    """Without case, and with straight quotes. Character by character, so that it respects concatenation."""
-    return text.translate(SHAPES).casefold()
+    """Without case, with straight quotes and line feeds; the folded parts of a text make the folded text."""
+    return text.replace("\r\n", "\n").translate(SHAPES).casefold()
 
 
 def opens(reply: str, value: str) -> bool:

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 import regex
 
-WORD = regex.compile(r"[\p{L}\p{M}\d]+(?:['’][\p{L}\p{M}]+)*")
+WORD = regex.compile(r"[\p{L}\p{M}\d]+(?:'[\p{L}\p{M}]+)*")
 VOWELS = regex.compile(r"[aeiouy]+")
 SPELLED_TAIL = regex.compile(r"[aeiouy]+[^aeiouy]*e?\Z")
 DIGIT_SYLLABLES = {"0": 2, "7": 2}
@@ -34,7 +34,7 @@ def _dictionary() -> dict[str, list[str]]:
 
 def words(text: str) -> list[str]:
     """The words of a text as the dictionary spells them; a hyphen divides."""
-    return [found[0].lower().replace("’", "'")[-LONGEST:] for found in WORD.finditer(text)]
+    return [word[-LONGEST:] for word in WORD.findall(text.lower().replace("’", "'"))]
 
 
 def _plain(word: str) -> str:
@@ -61,9 +61,9 @@ def _spelled_syllables(word: str) -> int:
     if word.isdecimal():
         return sum(DIGIT_SYLLABLES.get(digit, 1) for digit in word)
     found = sum(1 for _ in VOWELS.finditer(word))
-    if regex.search(r"[^aeiouyl]e\Z|[aeiouy]le\Z|[^aeiouytd]ed\Z|[^aeiouysxzcgh]es\Z", word):
+    if regex.search(r"[^aeiouyl]e\Z|[aeiouy]le\Z|[^aeiouytd]ed\Z|[^aeiouysxzcghl]es\Z|[aeiouy]les\Z", word):
         found -= 1
-    if regex.search(r"i[ao](?!n\b|us\b)|eo|[aeiou]ing\Z", word):
+    if regex.search(r"i[ao](?!ns?\b|us\b)|eo|[aeiou]ing\Z", word):
         found += 1
     return max(found, 1)
 

@@ -36,7 +36,7 @@ def rhymes(reply: str, scheme: str = "", forgiven: int = 0) -> bool:
 
 def _endings(text: str) -> list[str]:
     """The last word of every line that has one."""
-    return [found[-1] for line in text.split("\n") if (found := sounds.words(line[-200:]))]
+    return [found[-1] for line in text.split("\n") if (found := sounds.words(line[-60:]))]
 
 
 def _scan(endings: list[str], scheme: str) -> tuple[int, int]:
@@ -45,7 +45,7 @@ def _scan(endings: list[str], scheme: str) -> tuple[int, int]:
     missed, rhymed = len(endings) - whole, 0
     for start in range(0, whole, len(scheme)):
         heard: dict[str, str] = {}
-        for letter, ending in zip(scheme, endings[start:], strict=False):
+        for letter, ending in zip(scheme, endings[start : start + len(scheme)], strict=True):
             if letter in heard:
                 matches = sounds.rhyme(heard[letter], ending)
                 rhymed -= matches
