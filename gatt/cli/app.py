@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from assistant.cli.errors import ErrorsInOneLine
-from gatt.cli import audit_template, build_dataset
+from gatt.cli import audit_template, build_dataset, evaluate, train
 
 app = typer.Typer(
     cls=ErrorsInOneLine,
@@ -16,6 +16,8 @@ app = typer.Typer(
 )
 app.command()(audit_template.audit_template)
 app.command()(build_dataset.build_dataset)
+app.command()(train.train)
+app.command("eval")(evaluate.evaluate)
 
 
 @app.callback()
@@ -26,6 +28,8 @@ def group() -> None:
     Examples:
       gatt audit-template ~/models/Qwen2.5-0.5B-Instruct
       gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out gatt-data
+      gatt train --data gatt-data --model ~/models/Qwen2.5-0.5B-Instruct --out tuned
+      gatt eval --model runs/gatt/merged --baseline bundled --json eval.json --chart eval.svg
     """
 
 
