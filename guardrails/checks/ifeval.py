@@ -2,10 +2,11 @@
 
 A row has `instruction_id_list` and `kwargs`, in step, as published with google-research/instruction_following_eval. Its
 strict mode is meant: a reply follows an instruction if it passes all of that instruction's checks. The verdicts are the
-published verifiers' but for these: languages are told by another model, also for text in capitals, which the published
-one cannot read and lets pass; sentences are counted by rules (`counts.sentences`); JSON must be an object or an array;
-curly quotation marks wrap a reply, too, and any quotes may follow an ending; of several blank lines only one counts
-when paragraphs are numbered; a keyword is text, not a pattern.
+published verifiers' but for these: languages are told by another model, which takes text in capitals as small letters;
+sentences are counted by rules (`counts.sentences`); JSON must be an object or an array; curly quotation marks wrap a
+reply, too, and any quotes may follow an ending; of several blank lines only one counts when paragraphs are numbered; a
+bullet needs text or a space after it on its line; capital words are found without NLTK's tokenizer; a keyword is text,
+not a pattern, and underscores around a forbidden word do not hide it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ FINAL_PUNCTUATION = ".!?…,;:"
 # Scripts that are written without spaces between words, where a word's edge cannot be seen.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 
+# A word's edge; underscores around it are emphasis ("_tennis_"), between words part of a name ("cat_food").
+BEFORE_WORD = r"(?<![\p{L}\p{M}\p{N}]_{0,3})"
+AFTER_WORD = r"(?!_{0,3}[\p{L}\p{M}\p{N}])"
 FIRST_WORD = regex.compile(r"""\s*+['"]*+([^\s.,?!'"]++)""")
 
 
@@ -67,8 +70,8 @@ def pattern(value: str) -> regex.Pattern[str]:
     choices = []
     for phrase in sorted(alternatives(fold(value)), key=len, reverse=True):
         words = r"\s+".join(regex.escape(word) for word in phrase.split())
-        before = r"(?<!\w)" if regex.match(rf"(?![{UNSPACED}])\w", phrase) else ""
-        after = r"(?!\w)" if regex.search(rf"(?![{UNSPACED}])\w\Z", phrase) else ""
+        before = BEFORE_WORD if regex.match(rf"(?![{UNSPACED}])\w", phrase) else ""
+        after = AFTER_WORD if regex.search(rf"(?![{UNSPACED}])\w\Z", phrase) else ""
         choices.append(before + words + after)
     return regex.compile("|".join(choices))
 
