@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from assistant.cli.errors import ErrorsInOneLine
-from gatt.cli import audit_template, build_dataset, evaluate, train
+from gatt.cli import attention, audit_template, build_dataset, evaluate, train
 
 app = typer.Typer(
     cls=ErrorsInOneLine,
@@ -18,6 +18,7 @@ app.command()(audit_template.audit_template)
 app.command()(build_dataset.build_dataset)
 app.command()(train.train)
 app.command("eval")(evaluate.evaluate)
+app.command()(attention.attention)
 
 
 @app.callback()
@@ -30,8 +31,13 @@ def group() -> None:
       gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out gatt-data
       gatt train --data gatt-data --model ~/models/Qwen2.5-0.5B-Instruct --out tuned
       gatt eval --model runs/gatt/merged --baseline bundled --json eval.json --chart eval.svg
+      gatt attention bundled runs/gatt/merged --dialogue dialogue.json --out attention.svg
     """
 
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":  # `accelerate launch -m gatt.cli.app train ...`
+    main()

@@ -57,7 +57,7 @@ def evaluate(
     from gatt.evaluation import report
     from gatt.evaluation.material import SHIPPED
     from gatt.evaluation.recall import Plan
-    from gatt.evaluation.run import HISTORIES, Request, evaluate
+    from gatt.evaluation.run import HISTORIES, Request, evaluate, journal_path
 
     if resume and json_out is None:
         raise GattError("--resume needs the --json of the run to go on with")
@@ -86,7 +86,12 @@ def evaluate(
         out=json_out,
         resume=resume,
     )
-    result = asyncio.run(evaluate(request, load_settings()))
+    try:
+        result = asyncio.run(evaluate(request, load_settings()))
+    except KeyboardInterrupt:
+        kept = f"; the same command with --resume goes on from {journal_path(json_out)}" if json_out else ""
+        typer.echo(f"stopped{kept}", err=True)
+        raise typer.Exit(130) from None
     report.show(result, Console(width=None if Console().is_terminal else 160))
     if json_out is not None:
         report.write_json(report.as_json(result), json_out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,7 +27,7 @@ class Journal:
             GattError: the file exists and the run does not resume it, or it is of a run with other settings.
         """
         self.records: dict[str, Record] = {}
-        self.made = 0
+        self.path = path
         self._file: TextIO | None = None
         if path is None:
             return
@@ -46,17 +47,22 @@ class Journal:
             record = await make()
             self._append({"key": key} | record)
             self.records[key] = record
-            self.made += 1
         return self.records[key]
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk has been told of; what did not fit is still in the buffer
+                self._file.close()
 
     def _append(self, line: Record) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            self._file.flush()
+            try:
+                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise GattError(
+                    f"cannot write {self._file.name}: {error.strerror}; make room, then go on with --resume"
+                ) from error
 
     def _read(self, path: Path, settings: Mapping[str, Any]) -> None:
         data = path.read_bytes()

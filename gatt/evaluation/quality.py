@@ -81,7 +81,9 @@ def likelihood(
     """The negative log-likelihood in nats of the answers, their tokens (with a stop token each) and bytes."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
     nats, tokens, size, answers = 0.0, 0, 0, 0
     for dialogue in dialogues:

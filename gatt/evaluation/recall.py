@@ -142,8 +142,13 @@ class Recall:
         """Ask one probe after `history`, which is left as it is."""
         family = probe.constraint.family
 
+        async def answer() -> Record:
+            return await self._answer(arm, kind, case, turn, family, history, probe.question, dropped)
+
         async def ask() -> Record:
-            record = await self._answer(arm, kind, case, turn, family, history, probe.question, dropped)
+            # At turn 1 nothing was said before: it is the same for every kind of history, so asked only once.
+            first = f"first/{arm.name}/{case.number}/{family}"
+            record = await (self.journal.once(first, answer) if turn == 1 else answer())
             return {
                 "arm": arm.name,
                 "history": kind,

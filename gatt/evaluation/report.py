@@ -30,8 +30,8 @@ def show(result: Result, console: Console) -> None:
                 console.print(_by_turn(f"{group}, {history} history: recall in %, 95 % interval", totals, result.arms))
     for history in histories:
         console.print(_by_family(history, [cell for cell in result.cells if cell.history == history], result))
-    if result.survival:
-        console.print(_survival(result))
+    for group in dict.fromkeys(one.group for one in result.survival):
+        console.print(_survival(result, group))
     console.print(_cost(result))
     console.print(_quality(result))
     if result.sys_ifeval:
@@ -72,7 +72,8 @@ def _sizes(at: dict[tuple[str, int], Cell], arms: Sequence[str], turns: Iterable
 def _p(cell: Cell | None) -> str:
     if cell is None or cell.against is None:
         return "-"
-    return f"[dim]{'< 0.001' if cell.against.p < 0.001 else f'{cell.against.p:.3f}'}[/dim]"
+    shown = "< 0.001" if cell.against.p < 0.001 else f"{cell.against.p:.3f}"
+    return f"[dim]{shown}{', apart' if cell.apart else ''}[/dim]"
 
 
 def _by_family(history: str, cells: Sequence[Cell], result: Result) -> Table:
@@ -89,18 +90,18 @@ def _by_family(history: str, cells: Sequence[Cell], result: Result) -> Table:
     return table
 
 
-def _survival(result: Result) -> Table:
-    last = max(len(one.curve) for one in result.survival)
-    turns = [turn for turn in result.settings["turns"] if turn <= last]
+def _survival(result: Result, group: str) -> Table:
+    of_group = [one for one in result.survival if one.group == group]
+    turns = [turn for turn in result.settings["turns"] if turn in of_group[0].turns]
     table = Table("arm", *(f"turn {turn}" for turn in turns), "half lapsed by turn", "n", title_justify="left")
-    table.title = "survival, own history: % of dialogues with no lapse of style so far (of those left, % that kept on)"
-    for one in result.survival:
+    table.title = f"{group}, survival in the arm's own history: % without a lapse so far (of those left, % that kept)"
+    for one in of_group:
         shown = []
         for turn in turns:
-            left = one.conditional[turn - 1]
-            kept = f"{100 * left.value:.0f}" if left.n else "-"
-            shown.append(f"{100 * one.curve[turn - 1].value:.0f} [dim]({kept})[/dim]")
-        table.add_row(one.arm, *shown, str(one.median or f"> {last}"), str(one.curve[0].n))
+            at = one.turns.index(turn)
+            kept = f"{100 * one.conditional[at].value:.0f}" if one.conditional[at].n else "-"
+            shown.append(f"{100 * one.curve[at].value:.0f} [dim]({kept})[/dim]")
+        table.add_row(one.arm, *shown, str(one.half_lapsed or f"> {one.turns[-1]}"), str(one.curve[0].n))
     return table
 
 
@@ -143,15 +144,18 @@ def as_json(result: Result) -> dict[str, Any]:
                 "arm": cell.arm,
                 "turn": cell.turn,
                 **share_json(cell.share),
-                "against_first": {**asdict(cell.against), "p": cell.against.p} if cell.against else None,
+                "against_first": {**asdict(cell.against), "p": cell.against.p, "intervals_apart": cell.apart}
+                if cell.against
+                else None,
             }
             for cell in result.cells
         ],
         "survival": [
             {
                 "arm": one.arm,
-                "n": one.curve[0].n,
-                "half_lapsed_by_turn": one.median,
+                "group": one.group,
+                "turns": list(one.turns),
+                "half_lapsed_by_turn": one.half_lapsed,
                 "no_lapse_through_turn": [share_json(share) for share in one.curve],
                 "kept_given_no_lapse_before": [share_json(share) for share in one.conditional],
             }

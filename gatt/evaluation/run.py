@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from assistant.engines.errors import EngineError
 from assistant.settings import Settings
 from gatt import families as all_families
 from gatt.errors import GattError
@@ -75,8 +76,9 @@ async def evaluate(request: Request, settings: Settings) -> Result:
         GattError, EngineError, OSError: as they come; what is finished is in the journal.
     """
     families = all_families.load(*request.lists)
-    names = all_families.chosen(families, request.families)
-    all_families.chosen(families, (), request.hold_out)  # names are known
+    named = (*request.families, *request.hold_out) if request.families else ()
+    all_families.chosen(families, request.hold_out)  # their names are known
+    names = all_families.chosen(families, named)
     source = read(request.source)
     tasks = sys_ifeval.read(request.sys_ifeval) if request.sys_ifeval else []
     plan = request.plan
@@ -96,6 +98,9 @@ async def evaluate(request: Request, settings: Settings) -> Result:
                 await sys_ifeval.measure(arm, tasks, journal, meter, concurrency=plan.concurrency)
                 for arm in (contest.arms if tasks else ())
             ]
+        except EngineError as error:
+            where = f"; what is finished is in {journal.path}: the same command with --resume goes on"
+            raise GattError(f"{error}{where if journal.path else ''}") from error
         finally:
             journal.close()
     finally:
@@ -109,7 +114,7 @@ async def evaluate(request: Request, settings: Settings) -> Result:
         tuple(arms),
         cells(probes, arms, asked),
         costs(probes, arms),
-        survivals(lived, arms),
+        survivals(lived, probes, arms, asked, request.hold_out),
         guard,
         scores,
         recall.skipped,

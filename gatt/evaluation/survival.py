@@ -1,55 +1,70 @@
 """How long an instruction holds without a single lapse, on each arm's own dialogue.
 
-Per-turn recall and survival differ widely: at 95 % a turn, a session of 20 turns survives one time in three.
+Recall by turn and survival differ widely: at 95 % a turn, a session of 20 turns survives one time in three.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gatt.evaluation.journal import Record
 from gatt.evaluation.statistics import Share
+from gatt.evaluation.tables import GROUPS, group_of
 
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """Of `curve[t - 1].n` dialogues, those without a lapse up to turn t. `conditional[t - 1]`: of those without one
-    before turn t, the share that kept to the instruction at turn t. `median` is the turn at which half have lapsed.
+    """`curve[i]`: of all dialogues, those without a lapse up to and at `turns[i]`. `conditional[i]`: of those without
+    one before `turns[i]`, those that kept to the instruction there.
     """
 
     arm: str
+    group: str
+    turns: tuple[int, ...]
     curve: tuple[Share, ...]
     conditional: tuple[Share, ...]
 
     @property
-    def median(self) -> int | None:
-        return next((t for t, share in enumerate(self.curve, 1) if share.passed * 2 < share.n), None)
+    def half_lapsed(self) -> int | None:
+        """The first turn by which more than half of the dialogues have lapsed."""
+        return next((t for t, share in zip(self.turns, self.curve, strict=True) if share.passed * 2 < share.n), None)
 
 
-def survivals(replies: Iterable[Record], arms: Sequence[str]) -> list[Survival]:
-    """Survival of the constraints that show in every reply; dialogues without any are left out."""
-    kept: dict[str, dict[int, dict[int, bool]]] = defaultdict(lambda: defaultdict(dict))
-    for reply in replies:
-        if reply["kept"]:
-            kept[reply["arm"]][reply["case"]][reply["turn"]] = all(reply["kept"].values())
-    made = []
-    for arm in arms:
-        dialogues = [[turns[t] for t in sorted(turns)] for turns in kept[arm].values()]
-        if dialogues:
-            made.append(of(arm, [first_lapse(dialogue) for dialogue in dialogues], max(map(len, dialogues))))
-    return made
+def survivals(
+    lived: Iterable[Record],
+    probes: Iterable[Record],
+    arms: Sequence[str],
+    asked: Mapping[str, bool],
+    held_out: Sequence[str],
+) -> list[Survival]:
+    """Survival by arm and group of families: of style over every reply, of what is asked for over the measured turns.
+
+    `asked` tells the families that must be asked for.
+    """
+    kept: dict[tuple[str, str], dict[int, dict[int, bool]]] = defaultdict(lambda: defaultdict(dict))
+
+    def note(record: Record, family: str, passed: bool) -> None:
+        group = group_of(family, held_out=family in held_out, asked=asked[family])
+        turns = kept[group, record["arm"]][record["case"]]
+        turns[record["turn"]] = turns.get(record["turn"], True) and passed
+
+    for reply in lived:
+        for family, passed in reply["kept"].items():
+            note(reply, family, passed)
+    for probe in probes:
+        if probe["history"] == "own" and asked[probe["family"]]:
+            note(probe, probe["family"], probe["passed"])
+    order = sorted(kept, key=lambda key: (GROUPS.index(key[0]), arms.index(key[1])))
+    return [of(arm, group, list(kept[group, arm].values())) for group, arm in order]
 
 
-def first_lapse(kept: Sequence[bool]) -> int:
-    """The turn, from 1, of the first reply that broke the instruction; one past the last where none did."""
-    return next((turn for turn, fine in enumerate(kept, 1) if not fine), len(kept) + 1)
-
-
-def of(arm: str, lapses: Sequence[int], last: int) -> Survival:
-    """The curve of dialogues of `last` turns with these first lapses."""
-    alive = [sum(lapse > turn for lapse in lapses) for turn in range(last + 1)]
-    curve = tuple(Share(alive[turn], len(lapses)) for turn in range(1, last + 1))
-    conditional = tuple(Share(alive[turn], alive[turn - 1]) for turn in range(1, last + 1))
-    return Survival(arm, curve, conditional)
+def of(arm: str, group: str, dialogues: Sequence[Mapping[int, bool]]) -> Survival:
+    """The curve of dialogues, each of which kept to the instruction or not at its turns; all have the same turns."""
+    turns = sorted(dialogues[0])
+    lapses = [next((turn for turn in turns if not kept[turn]), turns[-1] + 1) for kept in dialogues]
+    curve = tuple(Share(sum(lapse > turn for lapse in lapses), len(lapses)) for turn in turns)
+    before = (len(lapses), *(share.passed for share in curve))
+    conditional = tuple(Share(share.passed, n) for share, n in zip(curve, before, strict=False))
+    return Survival(arm, group, tuple(turns), curve, conditional)

@@ -21,7 +21,8 @@ ALL = "all"
 class Cell:
     """Recall of one arm at one turn. `family` is a family's name, or "all" of the group.
 
-    `against` compares with the first arm on the items that both were asked.
+    `against` compares with the first arm on the items that both were asked; `apart` is whether the two arms' intervals
+    do not touch.
     """
 
     history: str
@@ -31,6 +32,7 @@ class Cell:
     turn: int
     share: Share
     against: Paired | None
+    apart: bool = False
 
 
 def group_of(family: str, *, held_out: bool, asked: bool) -> str:
@@ -60,13 +62,13 @@ def cells(probes: Iterable[Record], arms: Sequence[str], asked: Mapping[str, boo
             items = by_arm.get(arm, {})
             if items:
                 share = Share(sum(items.values()), len(items))
-                made.append(Cell(history, group, family, arm, turn, share, _paired(first, items, arm == arms[0])))
+                paired = None if arm == arms[0] else _paired(first, items)
+                apart = bool(first) and share.apart(Share(sum(first.values()), len(first)))
+                made.append(Cell(history, group, family, arm, turn, share, paired, apart))
     return sorted(made, key=lambda c: (c.history, GROUPS.index(c.group), c.family, arms.index(c.arm), c.turn))
 
 
-def _paired(first: Mapping[tuple[int, str], bool], second: Mapping[tuple[int, str], bool], same: bool) -> Paired | None:
-    if same:
-        return None
+def _paired(first: Mapping[tuple[int, str], bool], second: Mapping[tuple[int, str], bool]) -> Paired:
     both = first.keys() & second.keys()
     return Paired(sum(first[i] > second[i] for i in both), sum(first[i] < second[i] for i in both))
 
