@@ -55,8 +55,12 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         # Unbuffered: what was written is the system's, whatever happens to this process.
         journal = cls(folder / NAME, (folder / NAME).open("ab", buffering=0), {})
-        journal._lock()
-        journal._append(json.dumps(settings, ensure_ascii=False))
+        try:
+            journal._lock()
+            journal._append(json.dumps(settings, ensure_ascii=False))
+        except BaseException:
+            journal.close()
+            raise
         return journal
 
     @classmethod
@@ -69,26 +73,38 @@ class Journal:
         path = folder / NAME
         if not path.is_file():
             raise GattError(f"there is nothing to resume in {folder}: start without --resume")
-        stream = path.open("r+b", buffering=0)
-        journal = cls(path, stream, {})
-        journal._lock()
-        whole = stream.read()
+        journal = cls(path, path.open("r+b", buffering=0), {})
+        try:
+            begun = journal._read(settings)
+        except BaseException:
+            journal.close()
+            raise
+        if begun:
+            return journal
+        journal.close()
+        path.unlink()
+        return cls.start(folder, settings)
+
+    def _read(self, settings: dict[str, Any]) -> bool:
+        """Take in the outcomes and cut off a torn line; False where the process died before it had begun."""
+        self._lock()
+        whole = self._stream.read()
         end = whole.rfind(b"\n") + 1
-        lines = whole[:end].splitlines()
-        if not lines:  # killed before it began
-            stream.close()
-            path.unlink()
-            return cls.start(folder, settings)
-        same_settings(json.loads(lines[0]), settings, folder)
-        stream.truncate(end)
-        stream.seek(end)
+        lines = whole[:end].split(b"\n")[:-1]
+        if not lines:
+            return False
+        same_settings(json.loads(lines[0]), settings, self.path.parent)
+        self._stream.truncate(end)
+        self._stream.seek(end)
         for number, line in enumerate(lines[1:], 2):
             try:
                 outcome = Outcome.model_validate_json(line)
             except ValueError as error:
-                raise GattError(f"line {number} of {path} is damaged: remove that line and resume again") from error
-            journal.outcomes[outcome.number] = outcome
-        return journal
+                raise GattError(
+                    f"line {number} of {self.path} is damaged: remove that line and resume again"
+                ) from error
+            self.outcomes[outcome.number] = outcome
+        return True
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome. Raises GattError where it cannot be written."""
@@ -121,7 +137,6 @@ class Journal:
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._stream.close()
             raise GattError(f"another process builds in {self.path.parent}: wait for it, or stop it") from None
 
 

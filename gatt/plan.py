@@ -6,6 +6,7 @@ So a run that was killed and resumed, and a run with another concurrency, make t
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -139,8 +140,17 @@ def plan(number: int, options: Options, source: Source, families: Mapping[str, F
 
 
 def due(instruction: Instruction, user: str) -> list[Constraint]:
-    """The constraints that a reply to `user` must show: those of style, and those that `user` asks for."""
-    return [*instruction.shown_in_every_reply(), *(one for one in instruction.asked_for() if user in one.asks)]
+    """The constraints that a reply to `user` must show: those of style, and those that `user` asks for.
+
+    A source's own user may ask, too: in the words of a probe, and with other capitals and marks.
+    """
+    said = _plain(user)
+    asked = [one for one in instruction.asked_for() if said in map(_plain, (*one.asks, *one.probes))]
+    return [*instruction.shown_in_every_reply(), *asked]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def _parts(number: int, length: int, seed: int, source: Source, rng: Random) -> list[Dialogue]:

@@ -70,8 +70,6 @@ def card(built: Manifest) -> str:
 configs:
 - config_name: default
   data_files: data/rows-*.parquet
-- config_name: jsonl
-  data_files: data/rows-*.jsonl
 tags:
 - ghost-attention
 ---
@@ -80,7 +78,7 @@ tags:
 
 {built.kept} dialogues (of {built.tried} tried) whose last answer obeys an instruction given once, in front. Only the
 last answer is to be learned. Made by `gatt build-dataset` with {told["model"]} on the {told["engine"]} engine, from
-{told["source"]}.
+{told["source"]}. The JSONL files hold the same rows as the Parquet files.
 
 {built.terse} rows have the instruction in its terse form, {built.changed} change it in mid-dialogue, {built.probed} end
 with a question about it, {built.chained} are chained from several source dialogues, {built.shortened} lost their oldest

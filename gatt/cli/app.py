@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from assistant.cli.errors import ErrorsInOneLine
-from gatt.cli import attention, audit_template, build_dataset, evaluate, train
+from gatt.cli import attention, audit_template, build_dataset, evaluate, inspect, make_lists, train
 
 app = typer.Typer(
     cls=ErrorsInOneLine,
@@ -16,6 +16,8 @@ app = typer.Typer(
 )
 app.command()(audit_template.audit_template)
 app.command()(build_dataset.build_dataset)
+app.command()(inspect.inspect)
+app.command()(make_lists.make_lists)
 app.command()(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command()(attention.attention)
@@ -28,7 +30,9 @@ def group() -> None:
     \b
     Examples:
       gatt audit-template ~/models/Qwen2.5-0.5B-Instruct
+      gatt make-lists --families hobby,figure --verify --out lists.toml
       gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out gatt-data
+      gatt inspect gatt-data
       gatt train --data gatt-data --model ~/models/Qwen2.5-0.5B-Instruct --out tuned
       gatt eval --model runs/gatt/merged --baseline bundled --json eval.json --chart eval.svg
       gatt attention bundled runs/gatt/merged --dialogue dialogue.json --out attention.svg
