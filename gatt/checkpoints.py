@@ -127,8 +127,8 @@ class Checkpoints:
         return GattError(f"the checkpoint cannot be written ({why}); {kept}: free space, then --resume")
 
 
-def keep_only_trained(accelerator: Accelerator, trained: frozenset[str]) -> None:
-    """Leave the frozen base out of checkpoints: an adapter is megabytes, its base gigabytes.
+def store_only_trained(accelerator: Accelerator, trained: frozenset[str]) -> None:
+    """Leave what training does not change out of checkpoints: an adapter is megabytes, its frozen base gigabytes.
 
     Not for sharded models (FSDP, ZeRO), which accelerate stores in their shards.
     """

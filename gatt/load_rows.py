@@ -73,10 +73,8 @@ def _validated(file: Path, records: Iterable[str | dict[str, Any]]) -> Iterator[
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise GattError(
-                f"{file}:{number}: not a row of a Ghost Attention dataset: {where + ': ' if where else ''}{first['msg']}. "
-                "Build it with `gatt build-dataset`"
-            ) from error
+            what = f"{where}: {first['msg']}" if where else first["msg"]
+            raise GattError(f"{file}:{number}: not a row as `gatt build-dataset` writes it: {what}") from error
 
 
 def _parquet(file: Path) -> Iterator[dict[str, Any]]:

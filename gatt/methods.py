@@ -115,11 +115,12 @@ def write_outputs(folder: Path, method: Method, adapter: Adapter, trained: dict[
     if unknown:
         raise GattError(f"the trained weights do not belong to {folder}: it has no {unknown[0]}")
     if method is not Method.FULL:
-        with _fresh(out / "adapter") as part:
+        with _Fresh(out / "adapter") as part:
             model.save_pretrained(part)
+            (part / "README.md").unlink(missing_ok=True)  # peft's empty form; the run's card says it all
         model = model.merge_and_unload()
     model.config.use_cache = True
-    with _fresh(out / "model") as part:
+    with _Fresh(out / "model") as part:
         model.to(_stored_dtype(folder)).save_pretrained(part)
         for pattern in COMPANIONS:
             for file in folder.glob(pattern):
@@ -129,7 +130,7 @@ def write_outputs(folder: Path, method: Method, adapter: Adapter, trained: dict[
                     shutil.copyfile(file, part / file.name)
 
 
-class _fresh:
+class _Fresh:
     """A folder that is filled under another name and takes its own, in place of an older one, once complete."""
 
     def __init__(self, folder: Path) -> None:

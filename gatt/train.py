@@ -11,72 +11,35 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gatt import methods
 from gatt.audit import audit
-from gatt.checkpoints import Checkpoints, Progress, keep_only_trained
+from gatt.checkpoints import Checkpoints, Progress, store_only_trained
+from gatt.curves import draw, read_log
 from gatt.errors import GattError
 from gatt.interruption import Interruption
 from gatt.load_rows import fingerprint, load_rows
 from gatt.loss import share, summed_loss
-from gatt.masks import Encoded, Loss
-from gatt.methods import Adapter, Method
+from gatt.masks import Encoded
+from gatt.model_card import Made, weights_hash, write_card
 from gatt.packing import MicroBatch, micro_batches, pack, pad, steps
 from gatt.selection import Selection, select
+from gatt.train_settings import TrainSettings
 from guardrails.rendering import ChatTemplate
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Precision = Literal["auto", "fp32", "bf16"]
 VALIDATIONS = 10  # in a whole run, unless told otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a run is. `batch_tokens` make an optimizer step, `micro_tokens` a forward pass; 0 means the default."""
-
-    data: Path
-    model: Path
-    out: Path
-    method: Method = Method.LORA
-    loss: Loss = Loss.LAST_TURN
-    epochs: int = 2
-    learning_rate: float = 0.0
-    schedule: Literal["cosine", "linear"] = "cosine"
-    warmup: float = 0.03
-    weight_decay: float = 0.1
-    clip: float = 1.0
-    batch_tokens: int = 16384
-    micro_tokens: int = 0
-    packed: bool = False
-    length: int = 0
-    seed: int = 0
-    validation: float = 0.05
-    validate_every: int = 0
-    patience: int = 3
-    precision: Precision = "auto"
-    recompute: bool = False
-    adapter: Adapter = field(default_factory=Adapter)
-    checkpoint_minutes: float = 5.0
-    resume: bool = False
-
-    @property
-    def peak(self) -> float:
-        """The highest learning rate: the paper's 2e-5 for all weights, ten times that for an adapter."""
-        return self.learning_rate or (2e-5 if self.method is Method.FULL else 2e-4)
-
-    def kept(self) -> dict[str, Any]:
-        """Everything that a resumed run must share with the one that it goes on with."""
-        free = {"resume", "checkpoint_minutes", "out", "data", "model", "precision"}
-        return json.loads(json.dumps({k: v for k, v in asdict(self).items() if k not in free}, default=_plain)) | {
-            "data": fingerprint(self.data)
-        }
+# Llama 2, section 3.1 and 3.4.3.
+WEIGHT_DECAY = 0.1
+BETAS = (0.9, 0.95)
+CLIP = 1.0  # norm of the gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +54,32 @@ class Result:
 Report = Callable[[dict[str, Any]], None]
 
 
-def train(settings: Settings, *, prepared: Callable[[Selection, int], None], report: Report) -> Result:
-    """Train, and write the model to `settings.out`. `prepared` gets the rows and the number of steps, `report` each step.
+def train(settings: TrainSettings, *, prepared: Callable[[Selection, int], None], report: Report) -> Result:
+    """Train, and write the model to `settings.out`.
+
+    `prepared` is called with the rows and the number of steps before the first step, `report` after each step.
 
     Raises:
         GattError: data, template, model, method or disk do not allow it; says the fix.
         KeyboardInterrupt: stopped by a signal, after a checkpoint was written.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
-    methods.check(settings.method, cuda=torch.cuda.is_available())
     template = ChatTemplate.from_folder(settings.model)
     refuse_faults(template)
+    methods.check(settings.method, cuda=torch.cuda.is_available())
+    if not settings.resume and (settings.out / "checkpoints").exists():
+        raise GattError(f"{settings.out} holds a run already: go on with --resume, or choose another --out")
     length = settings.length or methods.window(settings.model)
-    selection = select(
-        load_rows(settings.data), template, loss=settings.loss, length=length, validation=settings.validation
-    )
-    accelerator = Accelerator(mixed_precision="bf16" if _bf16(settings.precision) else "no")
-    if accelerator.is_main_process:
-        _begin(settings, selection)
+    rows = load_rows(settings.data)
+    selection = select(rows, template, loss=settings.loss, length=length, validation=settings.validation)
+    AcceleratorState._reset_state()  # it outlives a run, and with it the precision of the one before in this process
+    accelerator = Accelerator(mixed_precision="bf16" if settings.bf16 else "no")
     run = _Run(settings, selection, accelerator, length)
     prepared(selection, len(run.plan))
     stopped_early = run.go(report)
-    run.finish()
+    run.finish(stopped_early)
     return Result(run.progress, stopped_early, selection)
 
 
@@ -124,7 +90,7 @@ def refuse_faults(template: ChatTemplate) -> None:
             raise GattError(f"the chat template is unfit for training: {finding.what}. Fix: {finding.fix}")
 
 
-def rate(step: int, total: int, settings: Settings) -> float:
+def rate(step: int, total: int, settings: TrainSettings) -> float:
     """The learning rate of a step: linear warm-up, then a fall to a tenth of the peak (cosine) or to 0 (linear)."""
     warm = max(1, round(settings.warmup * total))
     if step < warm:
@@ -138,7 +104,7 @@ def rate(step: int, total: int, settings: Settings) -> float:
 class _Run:
     """One run: the plan of its steps, the model, and where it stands."""
 
-    def __init__(self, settings: Settings, selection: Selection, accelerator: Accelerator, length: int) -> None:
+    def __init__(self, settings: TrainSettings, selection: Selection, accelerator: Accelerator, length: int) -> None:
         self.settings, self.selection, self.accelerator = settings, selection, accelerator
         lengths = [len(row.ids) for row in selection.training]
         self.plan = [
@@ -148,16 +114,20 @@ class _Run:
         ]
         self.every = settings.validate_every or max(1, len(self.plan) // VALIDATIONS)
         self.micro_tokens = settings.micro_tokens or length
+        self.described = settings.described() | {
+            "data": fingerprint(settings.data),
+            "model": weights_hash(settings.model),
+        }
         torch.manual_seed(settings.seed)
         bf16 = accelerator.mixed_precision == "bf16"
         model = methods.load(settings.model, settings.method, settings.adapter, bf16=bf16, recompute=settings.recompute)
         trained = methods.trained_names(model)
         if accelerator.distributed_type == "DEEPSPEED":  # it asks for a size of batch, and there is no one size
             accelerator.state.deepspeed_plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = 1
-        elif settings.method is not Method.FULL and accelerator.distributed_type != "FSDP":
-            keep_only_trained(accelerator, trained)
+        elif accelerator.distributed_type != "FSDP":
+            store_only_trained(accelerator, trained)
         self.model, self.optimizer = accelerator.prepare(model, _optimizer(model, settings))
-        self.checkpoints = Checkpoints(settings.out / "checkpoints", settings.kept(), trained)
+        self.checkpoints = Checkpoints(settings.out / "checkpoints", self.described, trained)
         self.progress = self.checkpoints.resume(accelerator) if settings.resume else Progress()
         self._log = settings.out / "log.jsonl"
 
@@ -165,6 +135,9 @@ class _Run:
         """Train to the end of the plan, or until the held-out loss no longer falls: then True."""
         saved = time.monotonic()
         if self.accelerator.is_main_process:
+            self.settings.out.mkdir(parents=True, exist_ok=True)
+            rows = json.dumps(self.selection.report(), indent=1) + "\n"
+            (self.settings.out / "rows.json").write_text(rows, "utf-8")
             _truncate(self._log, self.progress.step)
         with Interruption() as interruption:
             while self.progress.step < len(self.plan):
@@ -186,18 +159,30 @@ class _Run:
                     raise KeyboardInterrupt
         return self._stale()
 
-    def finish(self) -> None:
-        """Write the model, and the adapter, from the best weights; without held-out rows, from the last ones."""
+    def finish(self, stopped_early: bool) -> None:
+        """Write model, adapter, plot and card, from the best weights; without held-out rows, from the last ones.
+
+        Raises:
+            GattError: they cannot be written; the checkpoints are whole.
+        """
         if not self.selection.validation:
             self.checkpoints.save_best(self.accelerator, self.model)
         self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            from safetensors.torch import load_file
+        if not self.accelerator.is_main_process:
+            return
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
 
-            best = load_file(self.checkpoints.best)
-            methods.write_outputs(
-                self.settings.model, self.settings.method, self.settings.adapter, best, self.settings.out
-            )
+        told = self.settings
+        try:
+            methods.write_outputs(told.model, told.method, told.adapter, load_file(self.checkpoints.best), told.out)
+            title = f"{told.model.resolve().name}, {told.method.value}: loss of {told.loss.value.replace('-', ' ')}"
+            draw(read_log(self._log), title, told.out)
+            made = Made(told.model, told.data, self.described, len(self.plan), stopped_early)
+            write_card(told.out, made, self.selection.report(), self.progress, self.accelerator.num_processes)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            why = str(error).splitlines()[0]
+            raise GattError(f"the model cannot be written ({why}): mend that, then --resume") from error
 
     def _step(self) -> dict[str, Any]:
         """One optimizer step, and what to log of it."""
@@ -218,14 +203,13 @@ class _Run:
                 summed = summed_loss(self.model, batch) * counts
                 self.accelerator.backward(summed * self.accelerator.num_processes / learned)
             total += summed.detach()
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         self.optimizer.zero_grad()
         loss = float(self.accelerator.reduce(total, "sum")) / learned
         if not math.isfinite(loss):
-            raise GattError(
-                f"the loss is {loss} at step {self.progress.step + 1}: lower --learning-rate; the last checkpoint is kept"
-            )
+            step = self.progress.step + 1
+            raise GattError(f"the loss is {loss} at step {step}: lower --learning-rate; the last checkpoint is kept")
         seconds = time.monotonic() - started
         self.progress.step += 1
         self.progress.seconds += seconds
@@ -281,31 +265,14 @@ class _Run:
         return bool(self.accelerator.reduce(torch.tensor(float(wanted), device=self.accelerator.device), "sum") > 0)
 
 
-def _begin(settings: Settings, selection: Selection) -> None:
-    checkpoints = settings.out / "checkpoints"
-    if not settings.resume and (checkpoints.exists() or (settings.out / "model").exists()):
-        raise GattError(f"{settings.out} holds a run already: go on with --resume, or choose another --out")
-    settings.out.mkdir(parents=True, exist_ok=True)
-    (settings.out / "rows.json").write_text(json.dumps(selection.report(), indent=1) + "\n", "utf-8")
-
-
-def _optimizer(model: torch.nn.Module, settings: Settings) -> torch.optim.Optimizer:
+def _optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """AdamW with the paper's betas; no decay on norms and biases, which have one dimension."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
-        {"params": [w for w in weights if w.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [w for w in weights if w.ndim > 1], "weight_decay": WEIGHT_DECAY},
         {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.peak, betas=(0.9, 0.95), fused=True)
-
-
-def _bf16(precision: Precision) -> bool:
-    """Whether to compute in bfloat16: where asked, or by `auto` where the hardware multiplies in it."""
-    if precision != "auto":
-        return precision == "bf16"
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.peak, betas=BETAS, fused=True)
 
 
 def _truncate(log: Path, step: int) -> None:
@@ -315,7 +282,3 @@ def _truncate(log: Path, step: int) -> None:
     lines = log.read_text("utf-8").splitlines()
     kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
     log.write_text("".join(line + "\n" for line in kept), "utf-8")
-
-
-def _plain(value: Any) -> Any:
-    return value.value if hasattr(value, "value") else str(value)

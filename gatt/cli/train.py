@@ -42,6 +42,7 @@ def train(
     epochs: Annotated[int, typer.Option(min=1, help="Times each row is learned.")] = 2,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak. 0: 2e-5 for full, 2e-4 for adapters.")] = 0.0,
     schedule: Annotated[ScheduleName, typer.Option(help="How the rate falls after warm-up.")] = ScheduleName.cosine,
+    warmup: Annotated[float, typer.Option(min=0, max=1, help="Share of the steps in which the rate rises.")] = 0.03,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens an optimizer step.")] = 16384,
     micro_tokens: Annotated[int, typer.Option(min=0, help="Tokens a forward pass. 0: --length.")] = 0,
     packing: Annotated[bool, typer.Option(help="Join rows into one sequence instead of padding them.")] = False,
@@ -91,13 +92,13 @@ def train(
 
     from gatt.masks import Loss
     from gatt.methods import Adapter, Method
-    from gatt.train import Settings
     from gatt.train import train as run
+    from gatt.train_settings import TrainSettings
     from gatt.training_screen import open_screen
 
     if threads:
         torch.set_num_threads(threads)
-    settings = Settings(
+    settings = TrainSettings(
         data=data,
         model=model,
         out=out,
@@ -106,6 +107,7 @@ def train(
         epochs=epochs,
         learning_rate=learning_rate,
         schedule=schedule.value,
+        warmup=warmup,
         batch_tokens=batch_tokens,
         micro_tokens=micro_tokens,
         packed=packing,
