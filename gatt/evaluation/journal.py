@@ -5,12 +5,13 @@ The file is also the record of every single outcome: JSON lines, the first one t
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from gatt.errors import GattError
 
@@ -28,17 +29,17 @@ class Journal:
         """
         self.records: dict[str, Record] = {}
         self.path = path
-        self._file: TextIO | None = None
+        self._file: FileIO | None = None
         if path is None:
             return
         if path.exists() and path.stat().st_size:
             if not resume:
                 raise GattError(f"{path} has an earlier run's results: add --resume to go on, or name another --json")
             self._read(path, json.loads(json.dumps(settings)))
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("ab", buffering=0)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w", encoding="utf-8")
+            self._file = path.open("wb", buffering=0)
             self._append({"settings": dict(settings)})
 
     async def once(self, key: str, make: Callable[[], Awaitable[Record]]) -> Record:
@@ -51,18 +52,20 @@ class Journal:
 
     def close(self) -> None:
         if self._file is not None:
-            with suppress(OSError):  # a full disk has been told of; what did not fit is still in the buffer
-                self._file.close()
+            self._file.close()
 
     def _append(self, line: Record) -> None:
-        if self._file is not None:
-            try:
-                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                self._file.flush()
-            except OSError as error:
-                raise GattError(
-                    f"cannot write {self._file.name}: {error.strerror}; make room, then go on with --resume"
-                ) from error
+        if self._file is None:
+            return
+        data = json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        try:
+            if self._file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self.close()
+            raise GattError(
+                f"cannot write {self.path}: {error.strerror}; make room, then go on with --resume"
+            ) from error
 
     def _read(self, path: Path, settings: Mapping[str, Any]) -> None:
         data = path.read_bytes()
@@ -76,7 +79,7 @@ class Journal:
                     _same(path, record["settings"], settings)
                 else:
                     self.records[record.pop("key")] = record
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, TypeError) as error:
                 raise GattError(f"{path} line {number + 1} is no record of an evaluation: remove the file") from error
         if not whole:
             raise GattError(f"{path} has no whole line: remove the file")
