@@ -23,11 +23,15 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. `finish` is "stop", or "length" where it ran into the limit."""
+    """A whole reply. `finish` is "stop", or "length" where it ran into the limit.
+
+    `cached` is how many prompt tokens the engine did not have to compute again.
+    """
 
     text: str
     tokens: int
     finish: str
+    cached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,13 @@ class Arm:
 
     async def reply(self, prompt: Prompt, sampling: Sampling, *, session: str | None = None) -> Reply:
         """One reply, to its end. Raises EngineError."""
-        text, tokens, finish = "", 0, "length"
+        text, tokens, finish, cached = "", 0, "length", 0
         async for delta in self.engine.generate(prompt.ids, sampling, session=session):
             text += delta.text
             tokens += len(delta.token_ids)
             finish = delta.finish_reason or finish
-        return Reply(text.strip(), tokens, finish)
+            cached += delta.cached_tokens
+        return Reply(text.strip(), tokens, finish, cached)
 
 
 def exchange(user: str, answer: str) -> Exchanged:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # The scale of colours ends no lower, however little attention there is.
 LEAST = 0.05
+# Most numbers beside a heatmap.
+LABELS = 25
 
 
 def draw(bins: Bins, heats: Sequence[Heat], names: Sequence[str], caption: str) -> Figure:
@@ -71,8 +73,11 @@ def _axes(panel: Any, bins: Bins) -> None:
     panel.set_xticks(range(0, len(bins.columns), step), [str(c.start) for c in bins.columns[::step]])
     panel.set_xlabel("position attended to, in tokens")
     starts = [at for at, turn in enumerate(bins.row_turns) if at == 0 or bins.row_turns[at - 1] != turn]
-    thinned = starts[:: max(1, len(starts) // 12)]
-    panel.set_yticks(thinned, [str(bins.row_turns[at]) for at in thinned])
+    labelled: list[int] = []
+    for at in starts:  # short replies would put their numbers over one another
+        if not labelled or at - labelled[-1] >= len(bins.row_turns) / LABELS:
+            labelled.append(at)
+    panel.set_yticks(labelled, [str(bins.row_turns[at]) for at in labelled])
 
 
 def _within(column: Any, bins: Bins) -> bool:

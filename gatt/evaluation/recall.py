@@ -188,6 +188,7 @@ class Recall:
             "finish": reply.finish,
             "reply_tokens": reply.tokens,
             "prompt_tokens": len(prompt.ids),
+            "cached_tokens": reply.cached,
             "reminder_tokens": prompt.reminder_tokens,
             "dropped_turns": prompt.dropped_turns,
         }

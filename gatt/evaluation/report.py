@@ -38,6 +38,7 @@ def show(result: Result, console: Console) -> None:
         console.print(_sys_ifeval(result))
     if result.skipped_user_turns:
         console.print(f"{result.skipped_user_turns} user turns were skipped: no compliant answer to them was found")
+    console.print("seconds: " + ", ".join(f"{part} {seconds:.0f}" for part, seconds in result.seconds.items()))
 
 
 def percent(share: Share) -> str:
@@ -106,10 +107,11 @@ def _survival(result: Result, group: str) -> Table:
 
 
 def _cost(result: Result) -> Table:
-    heads = ("history", "arm", "prompt tokens", "of these, reminder", "requests")
+    heads = ("history", "arm", "prompt tokens", "of these, reminder", "from the cache", "requests")
     table = Table(*heads, title="prompt tokens a request, mean", title_justify="left")
     for cost in result.costs:
-        table.add_row(cost.history, cost.arm, f"{cost.prompt:.1f}", f"{cost.reminder:.1f}", str(cost.requests))
+        tokens = [f"{mean:.1f}" for mean in (cost.prompt, cost.reminder, cost.cached)]
+        table.add_row(cost.history, cost.arm, *tokens, str(cost.requests))
     return table
 
 

@@ -15,6 +15,7 @@ ASKED_FOR = "asked for"
 HELD_OUT = "held out"
 GROUPS = (NAME_AND_HOBBY, STYLE, ASKED_FOR, HELD_OUT)
 ALL = "all"
+SPENT = ("prompt_tokens", "reminder_tokens", "cached_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,15 @@ def _paired(first: Mapping[tuple[int, str], bool], second: Mapping[tuple[int, st
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Mean prompt tokens of an arm's requests on one kind of history; `reminder` of them repeat the instruction."""
+    """Mean prompt tokens of an arm's requests on one kind of history: `reminder` of them repeat the instruction,
+    `cached` of them the engine had computed before.
+    """
 
     history: str
     arm: str
     prompt: float
     reminder: float
+    cached: float
     requests: int
 
 
@@ -89,13 +93,10 @@ def costs(probes: Iterable[Record], arms: Sequence[str]) -> list[Cost]:
     spent: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for probe in probes:
         spent[probe["history"], probe["arm"]].append(probe)
-    return [
-        Cost(
-            history,
-            arm,
-            sum(one["prompt_tokens"] for one in records) / len(records),
-            sum(one["reminder_tokens"] for one in records) / len(records),
-            len(records),
-        )
-        for (history, arm), records in sorted(spent.items(), key=lambda item: (item[0][0], arms.index(item[0][1])))
-    ]
+    order = sorted(spent, key=lambda key: (key[0], arms.index(key[1])))
+    made = []
+    for history, arm in order:
+        records = spent[history, arm]
+        prompt, reminder, cached = (sum(one[name] for one in records) / len(records) for name in SPENT)
+        made.append(Cost(history, arm, prompt, reminder, cached, len(records)))
+    return made
