@@ -86,13 +86,18 @@ async def make_list(
 
 
 def parse(lines: Sequence[str]) -> list[str]:
-    """The values in lines of a reply: bullets, numbers, quotes and remarks taken off, sentences left out."""
-    entries = lines if len(lines) > 1 else [part for line in lines for part in re.split(r",|;| and ", line)]
+    """The values in the lines of a reply: bullets, numbers, quotes and remarks taken off, sentences left out.
+
+    A single line is a list where commas part it into at least three short pieces; else it is prose.
+    """
+    told = [line for line in lines if line.strip()]
+    if len(told) == 1:
+        pieces = [piece for piece in re.split(r"[,;]|\band\b", told[0].rstrip(".")) if piece.strip()]
+        told = pieces if len(pieces) > 2 and all(len(piece.split()) <= LONGEST_WORDS for piece in pieces) else []
     values = []
-    for entry in entries:
-        text = MARKER.sub("", entry).strip().strip("\"'“”*` ")
-        text = re.split(r"\s[-–—(]|:\s", text, maxsplit=1)[0].rstrip(",;").strip()
-        # One full stop at the end of a lone value is the list's; a closing phrase may keep it.
+    for entry in told:
+        text = re.split(r"\s[-–—(]|:\s", MARKER.sub("", entry).strip(), maxsplit=1)[0]
+        text = text.strip("\"'“”*`,; ")
         if text and len(text.split()) <= LONGEST_WORDS and not text.endswith(":") and '"' not in text:
             values.append(text)
     return values

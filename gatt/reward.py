@@ -17,14 +17,15 @@ def load_reward(folder: Path) -> Reward:
     Raises:
         GattError: no such model, or not one label.
     """
+    try:
+        template = ChatTemplate.from_folder(folder)
+    except RenderingError as error:
+        raise GattError(f"--reward: {error}") from error
     import torch
     from transformers import AutoModelForSequenceClassification
 
     try:
-        template = ChatTemplate.from_folder(folder)
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
-    except RenderingError as error:
-        raise GattError(f"--reward: {error}") from error
     except Exception as error:  # a truncated download fails in many ways, all of them the folder's fault
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise GattError(f"--reward: cannot load a sequence classifier from {folder}: {first_line}") from error

@@ -33,7 +33,7 @@ DOG = Instruction((constraint("pet", "dog"),))
 def planned(turns: int = 3, instruction: Instruction = APPLE, **fields: Any) -> Plan:
     base = Plan(
         number=5,
-        seed="1",
+        seed=1,
         source="chats:1",
         length=turns,
         users=tuple(f"question {turn}" for turn in range(1, turns + 1)),
