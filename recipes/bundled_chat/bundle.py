@@ -1,6 +1,6 @@
-"""Put the tuned weights where the product finds them, in half the size, and plot how they came about.
+"""Put the finished weights where the product finds them, in half the size, and plot how they came about.
 
-Run `python -m recipes.bundled_chat.bundle --out DIR` after tuning.
+Run `python -m recipes.bundled_chat.bundle --out DIR` after Ghost Attention.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIMIT_MB = 60
 
 
 def plot(out: Path, target: Path) -> None:
-    """Loss by step of both stages, as an SVG."""
+    """Loss by step of pretraining and tuning, as an SVG."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -46,8 +46,8 @@ def plot(out: Path, target: Path) -> None:
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Copy weights (bfloat16), tokenizer and template into the package."""
-    tokenizer = AutoTokenizer.from_pretrained(out / "tuned")
-    model = LlamaForCausalLM.from_pretrained(out / "tuned", dtype=torch.bfloat16)
+    tokenizer = AutoTokenizer.from_pretrained(out / "ghost" / "model")
+    model = LlamaForCausalLM.from_pretrained(out / "ghost" / "model", dtype=torch.bfloat16)
     model.save_pretrained(BUNDLED_FOLDER)
     tokenizer.save_pretrained(BUNDLED_FOLDER)
     shutil.copy(HERE / "chat_template.jinja", BUNDLED_FOLDER)

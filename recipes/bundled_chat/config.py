@@ -50,11 +50,30 @@ class Pretraining(Stage):
     length: int
 
 
+class Ghost(Strict):
+    """Ghost Attention: what `gatt build-dataset` and `gatt train` are given. `turns` is the least and most of a row."""
+
+    seed: int
+    dialogues: int
+    rows: int
+    candidates: int
+    turns: str
+    most: int
+    history: str
+    temperature: float
+    max_tokens: int
+    epochs: int
+    learning_rate: float
+    batch_tokens: int
+    families: list[str]
+
+
 class Recipe(Strict):
     seed: int
     architecture: Architecture
     pretraining: Pretraining
     tuning: Stage
+    ghost_attention: Ghost
     sources: list[Source]
     dialogues: int
 

@@ -1,0 +1,56 @@
+"""Ghost Attention on the tuned model, by the `gatt` commands themselves: what anybody would run on their own model.
+
+Run `python -m recipes.bundled_chat.ghost --out DIR` after tuning; run it again to resume. Every command is printed.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recipes.bundled_chat import chats
+from recipes.bundled_chat.config import HERE, Ghost, load
+
+CHARACTERS = HERE / "characters.toml"
+
+
+def gatt(*words: object) -> None:
+    """Run a gatt command. Raises SystemExit with its code if it fails."""
+    command = [sys.executable, "-m", "gatt.cli.app", *map(str, words)]
+    print("$ gatt", shlex.join(map(str, words)), flush=True)
+    if code := subprocess.run(command).returncode:
+        raise SystemExit(code)
+
+
+def build(recipe: Ghost, model: Path, source: Path, out: Path) -> None:
+    words = ["build-dataset", "--model", model, "--source", source, "--lists", CHARACTERS, "--out", out]
+    words += ["--families", ",".join(recipe.families), "--n", recipe.rows, "--k", recipe.candidates]
+    words += ["--turns", recipe.turns, "--most", recipe.most, "--history", recipe.history]
+    words += ["--temperature", recipe.temperature, "--max-tokens", recipe.max_tokens, "--seed", recipe.seed]
+    gatt(*words, *(["--resume"] if out.exists() else []))
+
+
+def tune(recipe: Ghost, model: Path, data: Path, out: Path) -> None:
+    words = ["train", "--data", data, "--model", model, "--out", out, "--method", "full", "--loss", "last-turn"]
+    words += ["--epochs", recipe.epochs, "--learning-rate", recipe.learning_rate, "--batch-tokens", recipe.batch_tokens]
+    gatt(*words, *(["--resume"] if (out / "checkpoints").exists() else []))
+
+
+def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
+    """Build the dataset with the tuned model, and train the model on it: `DIR`/ghost/model."""
+    recipe = load().ghost_attention
+    source, data = out / "chats.jsonl", out / "gatt-data"
+    if not source.exists():
+        chats.main(source, recipe.dialogues, recipe.seed)
+    if not (data / "manifest.json").exists():
+        build(recipe, out / "tuned", source, data)
+    tune(recipe, out / "tuned", data, out / "ghost")
+
+
+if __name__ == "__main__":
+    typer.run(main)
