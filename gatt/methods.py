@@ -156,6 +156,7 @@ def _pretrained(folder: Path, dtype: torch.dtype, *, quantized: bool) -> PreTrai
 
     options: dict[str, Any] = {}
     if quantized:
+        options["device_map"] = {"": torch.cuda.current_device()}  # of several processes, each has its own
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

@@ -30,7 +30,7 @@ from gatt.model_card import Made, weights_hash, write_card
 from gatt.packing import MicroBatch, micro_batches, pack, pad, steps
 from gatt.selection import Selection, select
 from gatt.train_settings import TrainSettings
-from guardrails.rendering import ChatTemplate
+from guardrails.rendering import ChatTemplate, RenderingError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -66,7 +66,10 @@ def train(settings: TrainSettings, *, prepared: Callable[[Selection, int], None]
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    template = ChatTemplate.from_folder(settings.model)
+    try:
+        template = ChatTemplate.from_folder(settings.model)
+    except RenderingError as error:
+        raise GattError(str(error)) from error
     refuse_faults(template)
     methods.check(settings.method, cuda=torch.cuda.is_available())
     if not settings.resume and (settings.out / "checkpoints").exists():
@@ -151,11 +154,11 @@ class _Run:
                     with self._log.open("a", encoding="utf-8") as log:
                         log.write(json.dumps(entry) + "\n")
                 report(entry)
-                due = last or time.monotonic() - saved > self.settings.checkpoint_minutes * 60
-                if self._agreed(interruption.asked or due):
+                asked = self._agreed(interruption.asked)
+                if asked or self._agreed(last or time.monotonic() - saved > self.settings.checkpoint_minutes * 60):
                     self.checkpoints.save(self.accelerator, self.progress)
                     saved = time.monotonic()
-                if self._agreed(interruption.asked):
+                if asked:
                     raise KeyboardInterrupt
         return self._stale()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -17,10 +18,13 @@ QUIET_SECONDS = 15.0
 
 
 def open_screen() -> Screen:
-    """The screen for standard error as it is. Only the main process of several shows anything."""
-    from accelerate import PartialState
+    """The screen for standard error as it is. Of several processes, only the first shows anything."""
+    return Screen(Console(file=sys.stderr, quiet=not first_process()))
 
-    return Screen(Console(file=sys.stderr, quiet=not PartialState().is_main_process))
+
+def first_process() -> bool:
+    """Whether this is the first of the processes that `accelerate launch` started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class Screen:
@@ -28,7 +32,7 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._steps = 0
         self._began: tuple[float, int] | None = None
         self._shown = -QUIET_SECONDS

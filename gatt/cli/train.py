@@ -33,7 +33,9 @@ class ScheduleName(enum.StrEnum):
 
 def train(
     data: Annotated[Path, typer.Option(help="Folder that `gatt build-dataset` wrote, or one .jsonl file of it.")],
-    model: Annotated[Path, typer.Option(help="Local Hugging Face model folder to tune.")],
+    model: Annotated[
+        str, typer.Option(help="Local Hugging Face model folder to tune, or a name in `assistant models`.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for model, adapter, log, plot and card.")],
     method: Annotated[MethodName, typer.Option(help="Adapters, adapters on a 4-bit base, or all weights.")] = (
         MethodName.lora
@@ -72,8 +74,8 @@ def train(
     \b
     Examples:
       gatt train --data gatt-data --model ~/models/Qwen2.5-0.5B-Instruct --out tuned
-      gatt train --data gatt-data --model assistant/bundled --method full --learning-rate 3e-4 --out tuned
-      gatt train --data gatt-data --model assistant/bundled --method full --learning-rate 3e-4 --out tuned --resume
+      gatt train --data gatt-data --model bundled --method full --learning-rate 3e-4 --out tuned
+      gatt train --data gatt-data --model bundled --method full --learning-rate 3e-4 --out tuned --resume
 
     \b
     Several GPUs or machines, with a configuration from recipes/accelerate:
@@ -90,17 +92,19 @@ def train(
 
         raise GattError(f"{error.name} is not installed: pip install 'steadfast[train]'") from None
 
+    from assistant.settings import Settings as Defaults
+    from gatt.evaluation.models import folder_of
     from gatt.masks import Loss
     from gatt.methods import Adapter, Method
     from gatt.train import train as run
     from gatt.train_settings import TrainSettings
-    from gatt.training_screen import open_screen
+    from gatt.training_screen import first_process, open_screen
 
     if threads:
         torch.set_num_threads(threads)
     settings = TrainSettings(
         data=data,
-        model=model,
+        model=folder_of(Defaults(), model),
         out=out,
         method=Method(method.value),
         loss=Loss(loss.value),
@@ -130,5 +134,7 @@ def train(
             f"stopped; the work so far is in {out / 'checkpoints'}: the same command with --resume goes on", err=True
         )
         raise typer.Exit(130) from None
+    if not first_process():
+        return
     held_out = f", held-out loss {result.progress.best_loss:.4f}" if result.progress.best_loss is not None else ""
     typer.echo(f"{out / 'model'}: {result.progress.step} steps{held_out}. Chat: assistant chat --model {out / 'model'}")

@@ -39,6 +39,7 @@ def test_mistakes_are_one_line(tiny_model: Path, tmp_path: Path) -> None:
     code, text = invoke("--data", tmp_path, "--model", tmp_path, "--out", tmp_path / "out")
     assert (code, text.count("\n")) == (1, 1)
     assert "no tokenizer.json" in text
+    assert "bug" not in text
 
 
 @pytest.mark.parametrize("file", sorted(LAUNCH.glob("*.yaml")), ids=lambda file: file.stem)
