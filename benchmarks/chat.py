@@ -1,6 +1,7 @@
 """Start-up, first token, decoding speed and memory of the bundled model.
 
-Run `python -m benchmarks.chat`; every figure is a median of n, beside the bar it must meet.
+Run `python -m benchmarks.chat`, or with `--streams` for the decoding alone; every figure is a median of n, beside the
+bar it must meet.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from guardrails.messages import Message
 
 ASSISTANT = [str(Path(sys.executable).parent / "assistant")]
 RUNS = 5
+STREAMS = (1, 8, 32)
 
 
 def help_cpu_seconds() -> float:
@@ -67,6 +69,24 @@ async def decoding(engine: TransformersEngine) -> list[float]:
     return rates
 
 
+async def streams(engine: TransformersEngine, number: int) -> list[float]:
+    """Tokens a second of this many replies at once, all together, prompts included."""
+    topics = ("the sea", "a mountain", "two friends", "a long winter", "an old ship", "the moon", "bread", "a city")
+    rates = []
+    for run in range(RUNS):
+
+        async def one(index: int, run: int) -> int:
+            words = f"Tell me a long story about {topics[index % len(topics)]} and the number {index}."
+            ids = engine.template.render([Message("user", words)]).ids
+            sampling = Sampling(temperature=1.0, top_p=1, max_tokens=200, seed=1000 * run + index)
+            return sum([len(delta.token_ids) async for delta in engine.generate(ids, sampling)])
+
+        started = time.monotonic()
+        lengths = await asyncio.gather(*(one(index, run) for index in range(number)))
+        rates.append(sum(lengths) / (time.monotonic() - started))
+    return rates
+
+
 def main() -> None:
     table = Table("what", "median", "least", "most", "n", "bar")
 
@@ -74,13 +94,20 @@ def main() -> None:
         cells = [f"{v:.2f}" for v in (statistics.median(values), min(values), max(values))]
         table.add_row(what, *cells, str(len(values)), bar)
 
-    row("assistant --help, CPU s", [help_cpu_seconds() for _ in range(2 * RUNS)], "at most 0.4")
-    with tempfile.TemporaryDirectory() as home:
-        starts = [cold_start(Path(home)) for _ in range(RUNS)]
-    row("cold start to first token, s", [first for first, _ in starts], "at most 6")
-    row("peak memory, GB", [peak for _, peak in starts], "at most 1.2")
+    if "--streams" not in sys.argv:
+        row("assistant --help, CPU s", [help_cpu_seconds() for _ in range(2 * RUNS)], "at most 0.4")
+        with tempfile.TemporaryDirectory() as home:
+            starts = [cold_start(Path(home)) for _ in range(RUNS)]
+        row("cold start to first token, s", [first for first, _ in starts], "at most 6")
+        row("peak memory, GB", [peak for _, peak in starts], "at most 1.2")
     engine = TransformersEngine(BUNDLED_FOLDER)
     row("decoding, tokens/s", asyncio.run(decoding(engine)), "at least 60")
+    for number in STREAMS:
+        rates = asyncio.run(streams(engine, number))
+        if number == 1:
+            alone = statistics.median(rates)
+        bar = "one stream" if number == 1 else f"one stream: {alone:.2f}"
+        row(f"{number} at once, tokens/s", rates, bar)
     Console().print(table)
 
 

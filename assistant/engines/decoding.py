@@ -1,204 +1,193 @@
-"""Token by token on a transformers model: prefill, sampling, KV caches kept per conversation."""
+"""Which tokens are computed in a step: one of every running reply, and as much of the new prompts as fits beside them.
+
+A step is one forward for all of them, if the model can be run so (`packed`), else one for each (`one_by_one`).
+"""
 
 from __future__ import annotations
 
-import copy
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from tokenizers.decoders import DecodeStream
-from transformers import (
-    DynamicCache,
-    LogitsProcessorList,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
-from assistant.engines.protocol import Delta, FinishReason
-from assistant.engines.stops import StopBuffer
-from assistant.sampling import Sampling
+from assistant.engines.errors import EngineError
+from assistant.engines.forward import Forward, Row
+from assistant.engines.kept import KeptCaches, shared_prefix
+from assistant.engines.protocol import Delta
+from assistant.engines.request import Candidate, Request
+from assistant.engines.sampler import draw
 
-# Long prompts are computed in parts, so that a stop is heeded and other conversations go on in between.
+# Prompt tokens computed in a step: long prompts are computed in parts, so that a stop is heeded in between.
 PREFILL_TOKENS = 512
-KEPT_SESSIONS = 8
+# As many while replies are running, so that these do not halt for long (a GPU computes 512 as quickly).
+PREFILL_TOKENS_BESIDE = 128
+# Replies that run at once, for the memory of their caches; further requests wait for their turn.
+RUNNING = 64
+# A shared beginning of fewer tokens is computed again rather than copied.
+WORTH_COPYING = 16
 
 
-@dataclass(slots=True)
-class Candidate:
-    """One reply being sampled. `ids` is the prompt and what was sampled; the cache holds all but the last."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Tokens that a step computes of a request: the last of a candidate's, or a part of the prompt."""
 
-    index: int
-    ids: list[int]
-    cache: DynamicCache
-    generator: torch.Generator
-    stream: DecodeStream
-    stops: StopBuffer
-    sampled: int = 0
-    done: bool = False
+    request: Request
+    row: Row
+    candidate: Candidate | None
 
-
-@dataclass(slots=True)
-class Request:
-    """One call of `generate`, owned by the worker thread except for `cancelled`."""
-
-    prompt: list[int]
-    sampling: Sampling
-    n: int
-    session: str | None
-    max_tokens: int
-    deliver: Callable[[list[Delta] | Exception], None]
-    cancelled: bool = False
-    cached_tokens: int = 0
-    cache: DynamicCache | None = None
-    processors: LogitsProcessorList = field(default_factory=LogitsProcessorList)
-    candidates: list[Candidate] = field(default_factory=list)
+    @property
+    def ends_prompt(self) -> bool:
+        """Whether the prompt is computed with it. True after the step, too."""
+        return self.candidate is None and self.row.cache.length >= len(self.request.prompt)
 
 
 class Sequencer:
     """Advances requests step by step. Not thread-safe: it belongs to one worker thread."""
 
-    def __init__(self, model: Any, tokenizer: Any, stop_ids: frozenset[int]) -> None:
-        self._model = model
+    def __init__(self, forward: Forward, tokenizer: Any, stop_ids: frozenset[int], device: torch.device) -> None:
+        self._forward = forward
         self._tokenizer = tokenizer
         self._stop_ids = stop_ids
-        self._kept: OrderedDict[str, tuple[list[int], DynamicCache]] = OrderedDict()
+        self._device = device
+        self._kept = KeptCaches()
 
     @torch.inference_mode()
-    def step(self, request: Request) -> bool:
-        """Compute a part of the prompt, or one token of every candidate; whether there is more to do."""
-        if request.cancelled:
-            self._keep(request)
-            return False
-        if not request.candidates:
-            return self._prefill(request)
-        deltas = []
-        for candidate in request.candidates:
-            if not candidate.done:
-                last = torch.tensor([candidate.ids[-1:]], device=self._model.device)
-                deltas.append(self._sample(request, candidate, self._forward(last, candidate.cache)))
-        return self._deliver(request, deltas)
+    def step(self, requests: list[Request]) -> list[Request]:
+        """Advance every request; those that go on, in the same order. Whatever fails, fails for its request alone."""
+        for request in requests:
+            if request.cancelled:
+                self._end(request)
+        requests = [request for request in requests if not request.ended]
+        parts = self._plan(requests)
+        drawn: list[tuple[Request, Candidate, torch.Tensor]] = []
+        for part, logits in zip(parts, self._compute([part.row for part in parts]), strict=True):
+            request = part.request
+            if request.ended:
+                continue
+            if isinstance(logits, Exception):
+                self._fail(request, logits)
+            elif part.candidate:
+                drawn.append((request, part.candidate, logits))
+            elif part.ends_prompt:
+                try:
+                    request.begin_candidates(self._device)
+                except Exception as error:
+                    self._fail(request, error)
+                drawn += [(request, candidate, logits) for candidate in request.candidates]
+        self._grow([item for item in drawn if not item[0].ended])
+        return [request for request in requests if not request.ended]
 
-    def drop(self, request: Request) -> None:
-        """Forget a failed request's cache, which may be half written."""
-        if request.session is not None:
-            self._kept.pop(request.session, None)
+    def _plan(self, requests: list[Request]) -> list[Part]:
+        """What this step computes: a token of every running reply first."""
+        parts: list[Part] = []
+        prompts: list[Request] = []
+        active: list[Request] = []
+        replies = 0
+        for request in requests:
+            replies += request.n
+            if active and replies > RUNNING:
+                break
+            if request.candidates:
+                running = [c for c in request.candidates if not c.done]
+                parts += [Part(request, Row(c.ids[-1:], c.cache), c) for c in running]
+            elif request.cache is not None or self._begin(request, active):
+                prompts.append(request)
+            active.append(request)
+        room = PREFILL_TOKENS_BESIDE if parts and self._device.type == "cpu" else PREFILL_TOKENS
+        for request, size in _shares(prompts, room):
+            assert request.cache is not None
+            done = request.cache.length
+            parts.append(Part(request, Row(request.prompt[done : done + size], request.cache), None))
+        return parts
 
-    def _prefill(self, request: Request) -> bool:
+    def _begin(self, request: Request, before: list[Request]) -> bool:
+        """Give a new request a cache that holds what is known of its prompt; False while another computes more of it.
+
+        At least the last token of the prompt is computed again: its logits begin the reply.
+        """
+        prompt = request.prompt[:-1]
+        kept = self._kept.shared(request.session, prompt)
+        if request.leader is None:
+            # Kept caches serve their conversation alone; what runs at the same time serves every request.
+            shared = [(shared_prefix(other.prompt, prompt), -index) for index, other in enumerate(before)]
+            length, index = max(shared, default=(0, 0))
+            if length >= kept + WORTH_COPYING:
+                request.leader = before[-index], length
+        if request.leader:
+            leader, length = request.leader
+            if leader.cache is not None and leader.cache.length >= length:
+                request.cache = leader.cache.copy(length)
+                request.leader = None
+            elif not leader.ended:
+                return False
         if request.cache is None:
-            request.cache, request.cached_tokens = self._reuse(request)
-            request.processors = _processors(request.sampling)
-        done = request.cache.get_seq_length()
-        part = request.prompt[done : done + PREFILL_TOKENS]
-        logits = self._forward(torch.tensor([part], device=self._model.device), request.cache)
-        if done + len(part) < len(request.prompt):
-            return True
-        deltas = []
-        for index in range(request.n):
-            last = index == request.n - 1
-            candidate = self._candidate(request, index, request.cache if last else copy.deepcopy(request.cache))
-            request.candidates.append(candidate)
-            deltas.append(self._sample(request, candidate, logits))
-        return self._deliver(request, deltas)
-
-    def _deliver(self, request: Request, deltas: list[Delta]) -> bool:
-        """Hand on one token of every candidate; whether any candidate goes on."""
-        request.deliver(deltas)
-        if all(candidate.done for candidate in request.candidates):
-            self._keep(request)
-            return False
+            request.leader = None
+            request.cache = self._kept.take(request.session, kept) or self._forward.new_cache()
+        request.cached_tokens = request.cache.length
         return True
 
-    def _forward(self, ids: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-        """Logits (1, vocabulary) for the token after `ids` (1, length); the cache grows by `length`."""
-        output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        logits: torch.Tensor = output.logits[:, -1].float()
-        return logits
+    def _compute(self, rows: Sequence[Row]) -> list[torch.Tensor | Exception]:
+        """Logits (vocabulary,) of every row, or why it has none."""
+        if not rows:
+            return []
+        if len(rows) <= self._forward.most_rows:
+            try:
+                return list(self._forward(rows).unbind(0))
+            except Exception as error:
+                if len(rows) == 1:
+                    return [error]
+        # Each alone: because the model knows no other way, or to find the one that fails.
+        return [self._compute([row])[0] for row in rows]
 
-    def _candidate(self, request: Request, index: int, cache: DynamicCache) -> Candidate:
-        generator = torch.Generator(device=self._model.device)
-        if request.sampling.seed is None:
-            generator.seed()
-        else:
-            generator.manual_seed((request.sampling.seed + index) % 2**63)
-        stream = DecodeStream(skip_special_tokens=True)
-        return Candidate(index, list(request.prompt), cache, generator, stream, StopBuffer(request.sampling.stop))
-
-    def _sample(self, request: Request, candidate: Candidate, logits: torch.Tensor) -> Delta:
-        before: Any = torch.tensor([candidate.ids], device=logits.device)
-        scores = request.processors(before, cast(Any, logits))
-        if request.sampling.temperature == 0:
-            token = int(scores.argmax())
-        else:
-            token = int(torch.multinomial(scores.softmax(-1), 1, generator=candidate.generator))
-        candidate.sampled += 1
-        candidate.ids.append(token)
-        reason: FinishReason | None = None
-        text = ""
-        if token in self._stop_ids:
-            reason = "stop"
-        else:
-            text = candidate.stops.push(candidate.stream.step(self._tokenizer, token) or "")
-            if candidate.stops.stopped:
-                reason = "stop"
-            elif candidate.sampled >= request.max_tokens:
-                reason = "length"
-        if reason:
-            text += candidate.stops.flush()
-            candidate.done = True
-        cached = request.cached_tokens if candidate.sampled == 1 else 0
-        return Delta(candidate.index, (token,), text, reason, cached)
-
-    def _reuse(self, request: Request) -> tuple[DynamicCache, int]:
-        """The conversation's kept cache cut to what it shares with the prompt, and the length of that."""
-        if request.session is not None and (kept := self._kept.pop(request.session, None)):
-            ids, cache = kept
-            # At least one prompt token must be computed again: its logits begin the reply.
-            shared = _shared_prefix(ids, request.prompt[:-1])
-            if shared and _crop(cache, shared):
-                return cache, shared
-        return DynamicCache(config=self._model.config), 0
-
-    def _keep(self, request: Request) -> None:
-        if request.session is None or request.cache is None:
+    def _grow(self, drawn: list[tuple[Request, Candidate, torch.Tensor]]) -> None:
+        """Draw a token for each candidate from its logits (vocabulary,), and hand it on."""
+        if not drawn:
             return
-        ids = request.candidates[-1].ids if request.candidates else request.prompt
-        self._kept[request.session] = (ids[: request.cache.get_seq_length()], request.cache)
-        while len(self._kept) > KEPT_SESSIONS:
-            self._kept.popitem(last=False)
+        logits = torch.stack([row for _, _, row in drawn])
+        deltas: dict[Request, list[Delta]] = {request: [] for request, _, _ in drawn}
+        tokens = draw(logits, [(request.sampling, candidate) for request, candidate, _ in drawn])
+        for (request, candidate, _), token in zip(drawn, tokens, strict=True):
+            if isinstance(token, Exception):
+                self._fail(request, token)
+            else:
+                deltas[request].append(request.add(candidate, token, self._tokenizer, self._stop_ids))
+        for request, new in deltas.items():
+            if not request.ended:
+                request.deliver(new)
+                if all(candidate.done for candidate in request.candidates):
+                    self._end(request)
+
+    def _end(self, request: Request) -> None:
+        """No more of this request; what was computed is kept for the conversation's next."""
+        request.ended = True
+        if request.session is not None and request.cache is not None:
+            ids = request.candidates[-1].ids if request.candidates else request.prompt
+            self._kept.put(request.session, ids[: request.cache.length], request.cache)
+
+    def _fail(self, request: Request, error: Exception) -> None:
+        """The failure belongs to the request that caused it. Its cache, which may be half written, is forgotten."""
+        if not request.ended:
+            request.ended = True
+            request.cache = None
+            request.deliver(EngineError(f"the model failed: {type(error).__name__}: {error}"))
 
 
-def _processors(sampling: Sampling) -> LogitsProcessorList:
-    processors = LogitsProcessorList()
-    if sampling.repetition_penalty != 1:
-        processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
-    if sampling.temperature not in (0, 1):
-        processors.append(TemperatureLogitsWarper(sampling.temperature))
-    if sampling.top_k:
-        processors.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1 and sampling.temperature:
-        processors.append(TopPLogitsWarper(sampling.top_p))
-    return processors
+def _left(request: Request) -> int:
+    """How many tokens of the prompt are to be computed."""
+    return len(request.prompt) - (request.cache.length if request.cache else 0)
 
 
-def _shared_prefix(left: list[int], right: list[int]) -> int:
-    for index, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return index
-    return min(len(left), len(right))
+def _shares(prompts: list[Request], room: int) -> list[tuple[Request, int]]:
+    """How many tokens of which prompts to compute next, `room` in all.
 
-
-def _crop(cache: DynamicCache, length: int) -> bool:
-    """Cut the cache to `length` tokens. Sliding-window layers cannot always go back: then it is of no use."""
-    surplus = cache.get_seq_length() - length
-    if surplus == 0:
-        return True
-    try:
-        cache.crop(-surplus)
-    except (ValueError, NotImplementedError):
-        return False
-    return cache.get_seq_length() == length
+    The oldest has half, so that short ones cannot keep it from ending; the shortest have the rest, so that a long one
+    does not delay them.
+    """
+    sizes: dict[Request, int] = {}
+    for request in prompts[:1]:
+        sizes[request] = min(_left(request), room // 2)
+    for request in sorted(prompts, key=_left):
+        begun = sizes.get(request, 0)
+        sizes[request] = min(_left(request), begun + room - sum(sizes.values()))
+    return [(request, size) for request, size in sizes.items() if size]
