@@ -82,7 +82,7 @@ class Entry(Strict):
 
 
 class Family(Strict):
-    """Wordings with a slot {x} for the value. In the check, `{last}` is the value's last word and `{bare}` all but its first.
+    """Wordings with a slot {x} for the value; in the check, `{last}` is its last word and `{bare}` all but its first.
 
     Families of one `group`, and those a family `excludes`, are never combined.
     """

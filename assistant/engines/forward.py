@@ -21,6 +21,11 @@ class Cache(Protocol):
         """Tokens computed so far."""
         ...
 
+    @property
+    def bytes(self) -> int:
+        """Memory it takes."""
+        ...
+
     def copy(self, length: int) -> Cache | None:
         """A cache of its own holding the first `length` tokens; None where that cannot be had."""
         ...

@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from assistant.engines.forward import Cache
 
-KEPT_SESSIONS = 8
+# What kept caches may take in all. The last one is kept whatever it takes.
+KEPT_BYTES = 1 << 30
 
 
 class KeptCaches:
@@ -32,7 +33,7 @@ class KeptCaches:
         """Keep a cache that holds `ids`, instead of the conversation's former one."""
         self._kept[session] = (ids, cache)
         self._kept.move_to_end(session)
-        while len(self._kept) > KEPT_SESSIONS:
+        while len(self._kept) > 1 and sum(cache.bytes for _, cache in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
 
 

@@ -23,6 +23,12 @@ class LibraryCache:
         """See `Cache.length`."""
         return int(self.layers.get_seq_length())
 
+    @property
+    def bytes(self) -> int:
+        """See `Cache.bytes`. States that are no tensors of a layer's own count as nothing."""
+        kept = (value for layer in self.layers.layers for value in vars(layer).values())
+        return sum(value.nbytes for value in kept if isinstance(value, torch.Tensor))
+
     def copy(self, length: int) -> LibraryCache | None:
         """See `Cache.copy`."""
         copied = LibraryCache(copy.deepcopy(self.layers))

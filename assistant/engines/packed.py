@@ -62,6 +62,11 @@ class PackedCache:
         self.length = 0
         self.keys, self.values = self._buffers(0)
 
+    @property
+    def bytes(self) -> int:
+        """See `Cache.bytes`."""
+        return self.keys.nbytes + self.values.nbytes
+
     def copy(self, length: int) -> PackedCache:
         """See `Cache.copy`."""
         copied = PackedCache(self._shape)
@@ -129,7 +134,8 @@ class Pack:
                 zip(query.split(self.new, 2), self._keys[layer], self._values[layer], strict=True)
             )
         ]
-        return torch.cat(parts, 2).transpose(1, 2)
+        together = parts[0] if len(parts) == 1 else torch.cat(parts, 2)
+        return together.transpose(1, 2)
 
     def _attend_one(
         self,

@@ -30,7 +30,7 @@ def plot(out: Path, target: Path) -> None:
 
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
     for axis, stage, measure in zip(
-        axes, ("pretraining", "tuning"), ("bits_per_byte", "reply_bits_per_byte"), strict=True
+        axes, ("pretraining", "tuned-run"), ("bits_per_byte", "reply_bits_per_byte"), strict=True
     ):
         log = [json.loads(line) for line in (out / stage / "log.jsonl").read_text().splitlines()]
         by_step = {entry["step"]: entry for entry in log}  # a resumed run repeats steps: the last counts

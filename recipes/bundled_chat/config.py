@@ -73,6 +73,7 @@ class Recipe(Strict):
     architecture: Architecture
     pretraining: Pretraining
     tuning: Stage
+    second_tuning: Stage
     ghost_attention: Ghost
     sources: list[Source]
     dialogues: int

@@ -48,8 +48,8 @@ def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")
     if not source.exists():
         chats.main(source, recipe.dialogues, recipe.seed)
     if not (data / "manifest.json").exists():
-        build(recipe, out / "tuned", source, data)
-    tune(recipe, out / "tuned", data, out / "ghost")
+        build(recipe, out / "firm", source, data)
+    tune(recipe, out / "firm", data, out / "ghost")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def main(
         corpus.main(data, out)
     if not (out / "pretrained" / "tokenizer.json").exists():
         pretrain.main(out)
-    if not (out / "tuned" / "tokenizer.json").exists():
+    if not (out / "firm" / "tokenizer.json").exists():
         tune.main(data, out)
     if not (out / "ghost" / "model" / "tokenizer.json").exists():
         ghost.main(out)

@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from guardrails.messages import Message
 from guardrails.rendering import ChatTemplate
-from recipes.bundled_chat.config import load
+from recipes.bundled_chat.config import Recipe, Stage, load
 from recipes.bundled_chat.dialogues import dialogues
 from recipes.bundled_chat.loop import IGNORED, loss_of, on_device, train
 
@@ -95,38 +95,47 @@ def harmful_prompts(data: Path) -> list[str]:
     return [json.loads(line)["prompt"] for line in path.open(encoding="utf-8")]
 
 
-def examples(template: ChatTemplate, data: Path, count: int, seed: int) -> list[Example]:
+def examples(template: ChatTemplate, data: Path, count: int, seed: int, *, firm: bool) -> list[Example]:
     """Generate and render `count` dialogues."""
-    generated = dialogues(seed, count, harmful=harmful_prompts(data))
+    generated = dialogues(seed, count, harmful=harmful_prompts(data), firm=firm)
     return [example(messages, template) for messages in track(generated, "writing dialogues", total=count)]
+
+
+def tune(recipe: Recipe, stage: Stage, data: Path, source: Path, out: Path, *, firm: bool) -> None:
+    """Tune the model in `source` in one run, to `out`; checkpoints and log lie in `out`-run."""
+    seed = recipe.seed + (2 if firm else 0)
+    torch.manual_seed(recipe.seed)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    template = ChatTemplate(tokenizer)
+    model = LlamaForCausalLM.from_pretrained(source, dtype=torch.float32)
+    on_device(model)
+    validation = examples(template, data, VALIDATION_DIALOGUES, recipe.seed + 1, firm=False)
+    print(f"bits per reply byte before: {reply_bits_per_byte(model, validation):.3f}")
+    steps = stage.tokens // stage.batch_tokens
+    dialogues = math.ceil(recipe.dialogues * stage.tokens / recipe.tuning.tokens)
+    training = examples(template, data, dialogues, seed, firm=firm)
+    batches = batches_of(training, stage.batch_tokens, tokenizer.pad_token_id, seed)
+    print(f"{len(batches)} batches, {steps / len(batches):.2f} epochs")
+
+    def evaluate() -> dict[str, float]:
+        return {"reply_bits_per_byte": round(reply_bits_per_byte(model, validation), 4)}
+
+    run = out.with_name(f"{out.name}-run")
+    train(model, lambda step: batches[step % len(batches)], stage, steps, run, evaluate=evaluate)
+    model.config.max_position_embeddings = tokenizer.model_max_length = recipe.architecture.window
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
 
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder of the training text; harmful_prompts.jsonl is in ../safety.")],
     out: Annotated[Path, typer.Option(help="Working folder of the recipe.")],
 ) -> None:
-    """Tune the pretrained model on persona dialogues."""
+    """Tune the pretrained model on dialogues, then once more on what it does not do reliably yet."""
     recipe = load()
-    stage = recipe.tuning
-    torch.manual_seed(recipe.seed)
-    tokenizer = AutoTokenizer.from_pretrained(out / "pretrained")
-    template = ChatTemplate(tokenizer)
-    model = LlamaForCausalLM.from_pretrained(out / "pretrained", dtype=torch.float32)
-    on_device(model)
-    validation = examples(template, data, VALIDATION_DIALOGUES, recipe.seed + 1)
-    print(f"bits per reply byte before: {reply_bits_per_byte(model, validation):.3f}")
-    training = examples(template, data, recipe.dialogues, recipe.seed)
-    batches = batches_of(training, stage.batch_tokens, tokenizer.pad_token_id, recipe.seed)
-    steps = stage.tokens // stage.batch_tokens
-    print(f"{len(batches)} batches, {steps / len(batches):.2f} epochs")
-
-    def evaluate() -> dict[str, float]:
-        return {"reply_bits_per_byte": round(reply_bits_per_byte(model, validation), 4)}
-
-    train(model, lambda step: batches[step % len(batches)], stage, steps, out / "tuning", evaluate=evaluate)
-    model.config.max_position_embeddings = tokenizer.model_max_length = recipe.architecture.window
-    model.save_pretrained(out / "tuned")
-    tokenizer.save_pretrained(out / "tuned")
+    if not (out / "tuned" / "tokenizer.json").exists():
+        tune(recipe, recipe.tuning, data, out / "pretrained", out / "tuned", firm=False)
+    tune(recipe, recipe.second_tuning, data, out / "tuned", out / "firm", firm=True)
 
 
 if __name__ == "__main__":

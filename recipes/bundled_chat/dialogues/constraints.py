@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
 
@@ -23,6 +23,9 @@ STYLE = {
     "closing": 20, "opening": 16, "address": 14, "vocabulary": 12, "emoji": 8, "sentence": 7, "length": 6, "case": 8,
     "json": 6, "bullets": 6, "format": 6, "haiku": 6, "rhyme": 6,
 }  # fmt: skip
+# The same for the second tuning: what the first left weak comes often.
+FIRM_STYLE = STYLE | {"closing": 8, "opening": 8, "address": 6, "vocabulary": 6, "length": 14, "case": 14, "haiku": 22,
+                      "rhyme": 16}  # fmt: skip
 
 
 @cache
@@ -31,11 +34,13 @@ def known() -> dict[str, Family]:
     return {name: family for name, family in families.load().items() if name not in UNSPOKEN}
 
 
-def draw(rng: Random, most: int, others: Sequence[str] = ()) -> tuple[Constraint, ...]:
+def draw(
+    rng: Random, most: int, others: Sequence[str] = (), weights: Mapping[str, int] = STYLE
+) -> tuple[Constraint, ...]:
     """None to `most` style constraints that go together and with the families `others`, in the order of applying."""
     count = rng.choices(range(most + 1), (1, 6, 3, 1)[: most + 1])[0]
     picked: list[str] = []
-    for name in rng.choices(list(STYLE), list(STYLE.values()), k=6):
+    for name in rng.choices(list(weights), list(weights.values()), k=6):
         fits = all(families.go_together(known(), name, other) for other in (*picked, *others))
         if len(picked) < count and name not in picked and fits:
             picked.append(name)

@@ -174,7 +174,7 @@ def _messages(speaker: Speaker, exchanges: list[tuple[str, str]], rng: Random) -
         # The instruction joined to user messages: to the first where a tool has no place for a system message, to
         # every one as Ghost Attention samples, to the newest as a reminder.
         first = place < 0.05
-        last = 0.25 <= place
+        last = place >= 0.25
         chosen = [0] if first else [len(exchanges) - 1] if last else range(len(exchanges))
         for position in chosen:
             user, reply = exchanges[position]

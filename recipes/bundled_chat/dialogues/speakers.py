@@ -81,9 +81,13 @@ def name(rng: Random) -> str:
     return rng.choice(people("names"))
 
 
-def draw(rng: Random) -> Speaker:
-    """A shipped persona, an ad-hoc one, any instruction of the families, or the plain assistant."""
-    kind = rng.choices(("shipped", "borrowed", "neutral", "instructed", "plain"), (27, 11, 14, 28, 20))[0]
+def draw(rng: Random, *, firm: bool = False) -> Speaker:
+    """A shipped persona, an ad-hoc one, any instruction of the families, or the plain assistant.
+
+    `firm` draws what the second tuning needs: mostly instructions of the families.
+    """
+    shares = (10, 5, 8, 60, 17) if firm else (27, 11, 14, 28, 20)
+    kind = rng.choices(("shipped", "borrowed", "neutral", "instructed", "plain"), shares)[0]
     if kind == "shipped":
         return shipped_speaker(rng.choice(shipped()), rng)
     if kind == "borrowed":
@@ -91,7 +95,7 @@ def draw(rng: Random) -> Speaker:
     if kind == "neutral":
         return neutral(rng)
     if kind == "instructed":
-        return instructed(rng)
+        return instructed(rng, firm=firm)
     return plain()
 
 
@@ -135,12 +139,13 @@ def neutral(rng: Random) -> Speaker:
     return Speaker(voice("neutral"), own_name, role, hobby, system, constraints=rules)
 
 
-def instructed(rng: Random) -> Speaker:
+def instructed(rng: Random, *, firm: bool = False) -> Speaker:
     """Whoever an instruction of the families makes of the plain assistant, in the families' own words."""
     who = [name for name in ASKED.values() if rng.random() < 0.4]
-    rules = constraints.drawn(who, rng) + constraints.draw(rng, 1 if who else 3, who)
+    weights = constraints.FIRM_STYLE if firm else constraints.STYLE
+    rules = constraints.drawn(who, rng) + constraints.draw(rng, 1 if who else 3, who, weights)
     if not rules:
-        return instructed(rng)
+        return instructed(rng, firm=firm)
     told = {rule.family: rule.value for rule in rules}
     nobody = plain()
     own_name = told.get("figure", nobody.name)

@@ -17,11 +17,14 @@ LONGEST = 400
 
 
 def dialogues(
-    seed: int, count: int, *, topics_dir: Path = TOPICS, harmful: Sequence[str] = ()
+    seed: int, count: int, *, topics_dir: Path = TOPICS, harmful: Sequence[str] = (), firm: bool = False
 ) -> Iterator[list[Message]]:
-    """`count` chats, the same for the same seed. Users also send the `harmful` prompts, which are declined."""
+    """`count` chats, the same for the same seed. Users also send the `harmful` prompts, which are declined.
+
+    `firm`: see `speakers.draw`.
+    """
     library = topics.read(topics_dir)
     prompts = [prompt for prompt in harmful if len(prompt) <= LONGEST]
     for number in range(count):
         rng = Random(f"{seed}/{number}")
-        yield scripts.write(speakers.draw(rng), library, prompts, rng)
+        yield scripts.write(speakers.draw(rng, firm=firm), library, prompts, rng)
