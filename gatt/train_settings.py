@@ -58,7 +58,7 @@ class TrainSettings:
         if self.precision != "auto":
             return self.precision == "bf16"
         if torch.cuda.is_available():
-            return torch.cuda.is_bf16_supported()
+            return bool(torch.cuda.is_bf16_supported())
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
     def described(self) -> dict[str, Any]:
