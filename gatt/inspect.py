@@ -9,8 +9,8 @@ from itertools import groupby
 from rich.text import Text
 
 from assistant.terminal.safe_text import displayable
-from gatt.masks import IGNORED, Encoded, Loss, MaskError, encode
 from gatt.rows import Row
+from gatt.training.masks import IGNORED, Encoded, Loss, MaskError, encode
 from guardrails.rendering import ChatTemplate
 
 LEARNED = "bold black on green"

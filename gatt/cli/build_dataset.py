@@ -14,10 +14,10 @@ from assistant.cli import options as shared
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
-    from gatt.build import Progress
-    from gatt.manifest import Manifest
-    from gatt.sampling import Reward
-    from gatt.sources import Rating, Source
+    from gatt.dataset.build import Progress
+    from gatt.dataset.manifest import Manifest
+    from gatt.dataset.sampling import Reward
+    from gatt.dataset.sources import Rating, Source
 
 Names = Annotated[str, typer.Option(metavar="NAME,...", help="Instruction families; none named: all.")]
 
@@ -102,10 +102,10 @@ def build_dataset(
 
     from assistant.cli.opening import read_settings
     from assistant.engines.catalog import open_engine
-    from gatt.build import Job, build
+    from gatt.dataset.build import Job, build
+    from gatt.dataset.plan import Options
     from gatt.errors import GattError
     from gatt.families import load
-    from gatt.plan import Options
 
     prefix = None if distill_prefix is None else _text_or_file(distill_prefix)
     try:
@@ -203,10 +203,10 @@ def _source(
 ) -> Source:
     from datetime import UTC
 
+    from gatt.dataset.selfplay import TOPICS
+    from gatt.dataset.sources import from_conversations as conversations
+    from gatt.dataset.sources import from_file, from_topics
     from gatt.errors import GattError
-    from gatt.selfplay import TOPICS
-    from gatt.sources import from_conversations as conversations
-    from gatt.sources import from_file, from_topics
 
     if sum(given is not None for given in (source, from_conversations, self_play)) > 1:
         raise GattError("give one of --source, --from-conversations and --self-play")
@@ -235,7 +235,7 @@ def _source(
 def _reward(folder: Path | None) -> Reward | None:
     if folder is None:
         return None
-    from gatt.reward import load_reward
+    from gatt.dataset.reward import load_reward
 
     return load_reward(folder)
 

@@ -37,8 +37,8 @@ def inspect(
     from assistant.engines.catalog import BUNDLED_FOLDER
     from gatt.errors import GattError
     from gatt.inspect import shown, verdicts
-    from gatt.load_rows import load_rows
-    from gatt.masks import Loss
+    from gatt.training.load_rows import load_rows
+    from gatt.training.masks import Loss
     from guardrails.rendering import ChatTemplate, RenderingError
 
     try:

@@ -37,9 +37,9 @@ def make_lists(
 
     from assistant.cli.opening import read_settings
     from assistant.engines.catalog import open_engine
+    from gatt.dataset.lists import Listed, make_list, write_families
     from gatt.errors import GattError
     from gatt.families import chosen, load
-    from gatt.lists import Listed, make_list, write_families
 
     shipped = load()
     names = chosen(shipped, [name.strip() for name in families.split(",") if name.strip()])

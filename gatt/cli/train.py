@@ -94,11 +94,11 @@ def train(
 
     from assistant.settings import Settings as Defaults
     from gatt.evaluation.models import folder_of
-    from gatt.masks import Loss
-    from gatt.methods import Adapter, Method
-    from gatt.train import train as run
-    from gatt.train_settings import TrainSettings
-    from gatt.training_screen import first_process, open_screen
+    from gatt.training.masks import Loss
+    from gatt.training.methods import Adapter, Method
+    from gatt.training.screen import first_process, open_screen
+    from gatt.training.settings import TrainSettings
+    from gatt.training.train import train as run
 
     if threads:
         torch.set_num_threads(threads)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 
-from gatt.sources import from_file
+from gatt.dataset.sources import from_file
 
 SHIPPED = Path(__file__).with_name("dialogues.jsonl")
 
@@ -50,7 +50,7 @@ class Material:
 
 
 def read(path: Path) -> Material:
-    """The dialogues of a JSONL file. Raises SourceError: see `gatt.sources.from_file`."""
+    """The dialogues of a JSONL file. Raises SourceError: see `gatt.dataset.sources.from_file`."""
     source = from_file(path)
     return Material(
         tuple(

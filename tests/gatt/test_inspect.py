@@ -7,8 +7,8 @@ from typing import Any
 from rich.text import Text
 
 from gatt.inspect import LEARNED, shown, verdicts
-from gatt.masks import Loss
 from gatt.rows import Row
+from gatt.training.masks import Loss
 from tests.scripted_engine import bundled_template
 
 

@@ -1,0 +1,1 @@
+"""Ghost Attention's data: dialogues, instructions, sampled answers that obey."""

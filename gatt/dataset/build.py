@@ -1,0 +1,149 @@
+"""Building a Ghost Attention dataset: many rows at once, each finished one kept, the same rows for the same seed.
+
+A row is started as long as the rows kept and those in the making are fewer than wanted. So the numbers tried are
+0, 1, 2, ... up to that of the last row kept, whatever the concurrency and however often the run was resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.engines.errors import EngineError
+from assistant.engines.protocol import Engine
+from gatt.audit import audit
+from gatt.dataset.journal import Journal, Outcome
+from gatt.dataset.manifest import Manifest, read_manifest
+from gatt.dataset.manifest import settings as settings_of
+from gatt.dataset.plan import Options, Plan, plan
+from gatt.dataset.sampling import Dropped, Reward, Tools, distill, make
+from gatt.dataset.selfplay import write
+from gatt.dataset.shards import finish, require_parquet
+from gatt.dataset.sources import Source
+from gatt.errors import GattError
+from gatt.families import Family, chosen
+from guardrails.judge import Judge
+
+# A run gives up after so many tries a row wanted, and never before this many.
+MOST_TRIES = 10
+FEWEST_TRIES = 50
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is built from what. `model_folder` is hashed into the manifest; `progress` is told rows kept and dropped."""
+
+    engine: Engine
+    source: Source
+    options: Options
+    families: Mapping[str, Family]
+    judge: Judge | None = None
+    reward: Reward | None = None
+    model_folder: Path | None = None
+    concurrency: int = 32
+    progress: Progress = lambda kept, dropped: None
+
+
+async def build(job: Job, out: Path, *, resume: bool = False) -> Manifest:
+    """Build the dataset in the folder `out`, or go on with one there.
+
+    Raises:
+        GattError: the template is unfit, the settings do not go together or differ from those resumed, the engine
+            died, the disk is full, or no row could be kept. Finished rows stay in the journal.
+    """
+    for finding in audit(job.engine.template):
+        if finding.kind == "fault":
+            raise GattError(f"{job.engine.model}: {finding.what}. Fix: {finding.fix}. See `gatt audit-template`")
+    options = job.options
+    if options.max_tokens >= job.engine.window:
+        raise GattError(f"--max-tokens {options.max_tokens} fills the model's window of {job.engine.window}: lower it")
+    if (options.distill_prefix is None) != (job.reward is None):
+        raise GattError("context distillation needs a prefix and a reward: give --distill-prefix and --reward")
+    if options.distill_prefix is not None and job.source.topics:
+        raise GattError("context distillation needs prompts: give --source")
+    names = [] if options.distill_prefix is not None else chosen(job.families, options.families, options.held_out)
+    require_parquet()
+    settings: dict[str, Any] = settings_of(job)
+    if resume and (finished := read_manifest(out)):
+        finished.require(settings, out)
+        return finished
+    journal = Journal.resume(out, settings) if resume else Journal.start(out, settings)
+    try:
+        await _run(job, names, journal)
+        outcomes = [journal.outcomes[number] for number in sorted(journal.outcomes)]
+        manifest = Manifest.of(settings, outcomes)
+        if not manifest.kept:
+            commonest = ", ".join(f"{reason} ({count})" for reason, count in list(manifest.dropped.items())[:3])
+            raise GattError(
+                f"none of {len(outcomes)} rows could be kept: {commonest}. "
+                "Try a stronger model, more candidates (--k), or other --families"
+            )
+        return finish(out, manifest, [outcome.row for outcome in outcomes if outcome.row])
+    finally:
+        journal.close()
+
+
+async def _run(job: Job, names: list[str], journal: Journal) -> None:
+    """Fill the journal until it has the rows wanted."""
+    limit = max(MOST_TRIES * job.options.n, FEWEST_TRIES)
+    kept = sum(outcome.row is not None for outcome in journal.outcomes.values())
+    dropped = len(journal.outcomes) - kept
+    job.progress(kept, dropped)
+    running: set[asyncio.Task[Outcome]] = set()
+    number = 0
+    try:
+        while True:
+            while kept + len(running) < job.options.n and len(running) < job.concurrency and number < limit:
+                if number not in journal.outcomes:
+                    made = plan(number, job.options, job.source, job.families, names)
+                    running.add(asyncio.create_task(_row(made, job)))
+                number += 1
+            if not running:
+                return
+            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            failure: BaseException | None = None
+            for task in finished:  # a failure costs none of the rows that finished beside it
+                if error := task.exception():
+                    failure = error
+                    continue
+                journal.add(task.result())
+                kept += task.result().row is not None
+                dropped += task.result().row is None
+            job.progress(kept, dropped)
+            if isinstance(failure, EngineError):
+                raise GattError(
+                    f"the engine failed: {failure}. {len(journal.outcomes)} finished rows are kept: "
+                    "run the same command again with --resume"
+                ) from failure
+            if failure:
+                raise failure
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _row(made: Plan, job: Job) -> Outcome:
+    tools = Tools(job.engine, job.options, job.judge)
+    row, reason = None, None
+    try:
+        if made.topic is not None:
+            made = await write(made, tools)
+        row = await (make(made, tools) if job.reward is None else distill(made, tools, job.reward))
+    except Dropped as dropped:
+        reason = dropped.reason
+    return Outcome(
+        number=made.number,
+        row=row,
+        reason=reason,
+        families=made.families(),
+        turns=row.turns if row else made.length,
+        planned_turns=made.length,
+        chained=made.chained,
+        refused=dict(sorted(tools.refused.items())),
+    )

@@ -1,0 +1,188 @@
+"""What row number i of a dataset is to be, before anything is sampled: a pure function of the seed and the number.
+
+So a run that was killed and resumed, and a run with another concurrency, make the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gatt.dataset.sources import Dialogue, Source
+from gatt.families import Constraint, Family, Instruction, draw
+from gatt.rows import Reading
+
+History = Literal["original", "constrained", "mixed"]
+# Of a second instruction, that it be another one than the first.
+REDRAWS = 20
+
+
+class Options(BaseModel):
+    """All that decides what the rows are, beside model, source and families.
+
+    `turns` is the least and most number of user turns; `most` the most constraints of an instruction; `ask` the share
+    of the rows with a constraint that only a question brings out in which the last user message is such a question;
+    `change` the share in which a second instruction takes over. `distill_prefix` makes rows of context distillation
+    instead of instructions.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n: int = Field(1000, ge=1)
+    k: int = Field(4, ge=1, le=256)
+    seed: int = Field(0, ge=0)
+    turns: tuple[int, int] = (1, 20)
+    families: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    most: int = Field(3, ge=1)
+    history: History = "mixed"
+    terse: float = Field(0.5, ge=0, le=1)
+    ask: float = Field(0.5, ge=0, le=1)
+    change: float = Field(0.0, ge=0, le=1)
+    retries: int = Field(2, ge=0)
+    temperature: float = Field(0.9, ge=0, le=2)
+    top_p: float = Field(0.95, gt=0, le=1)
+    max_tokens: int = Field(256, ge=1)
+    distill_prefix: str | None = None
+
+    @model_validator(mode="after")
+    def _turns(self) -> Options:
+        if not 1 <= self.turns[0] <= self.turns[1]:
+            raise ValueError("turns must be LOW-HIGH with 1 <= LOW <= HIGH")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From user turn `turn` on (counted from 1) `instruction` rules."""
+
+    turn: int
+    instruction: Instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One row to be made.
+
+    `users` and `answers` have one entry a turn; both are empty where the engine is to write `length` turns about
+    `topic` first. `ask` takes the place of the last user message.
+    """
+
+    number: int
+    seed: int
+    source: str
+    length: int
+    users: tuple[str, ...]
+    answers: tuple[str | None, ...]
+    topic: str | None
+    chained: bool
+    instruction: Instruction
+    change: Change | None
+    terse: bool
+    history: Reading
+    ask: str | None
+
+    def ruling(self, turn: int) -> Instruction:
+        """The instruction to obey at a turn, counted from 1."""
+        return self.change.instruction if self.change and turn >= self.change.turn else self.instruction
+
+    def families(self) -> tuple[str, ...]:
+        """Families of both instructions, each once."""
+        both = (*self.instruction.constraints, *(self.change.instruction.constraints if self.change else ()))
+        return tuple(dict.fromkeys(one.family for one in both))
+
+    def sampling_seed(self, *what: object) -> int:
+        """The seed of one request of this row, far from every other: engines count up from it."""
+        text = "/".join(str(part) for part in (self.seed, self.number, *what))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 2
+
+
+def plan(number: int, options: Options, source: Source, families: Mapping[str, Family], names: Sequence[str]) -> Plan:
+    """Row `number`, of the families `names`."""
+    rng = Random(f"{options.seed}/{number}")
+    length = rng.randint(*options.turns)
+    parts = [] if source.topics else _parts(number, length, options.seed, source, rng)
+    topic = rng.choice(source.topics) if source.topics else None
+    distilled = options.distill_prefix is not None
+    nothing = Instruction(())
+    instruction = nothing if distilled else draw(families, names, rng, most=options.most, split="train")
+    change = None
+    # Every number is drawn whether used or not: what one option changes, the others keep.
+    changes, ask_at, terse_at, reading = (rng.random() for _ in range(4))
+    if changes < options.change and length > 1 and not distilled:
+        change = _change(rng.randint(2, length), instruction, families, names, options, rng)
+    ruling = change.instruction if change else instruction
+    asked = ruling.asked_for()
+    ask = rng.choice(rng.choice(asked).asks) if asked and ask_at < options.ask else None
+    constrained = options.history == "constrained" or (options.history == "mixed" and reading < 0.5)
+    return Plan(
+        number=number,
+        seed=options.seed,
+        source=topic if topic is not None else "+".join(part.id for part in parts),
+        length=length,
+        users=tuple(user for part in parts for user in part.users)[:length],
+        answers=tuple(answer for part in parts for answer in part.answers)[:length],
+        topic=topic,
+        chained=len(parts) > 1,
+        instruction=instruction,
+        change=change,
+        terse=terse_at < options.terse,
+        history="constrained" if constrained else "original",
+        ask=ask,
+    )
+
+
+def due(instruction: Instruction, user: str) -> list[Constraint]:
+    """The constraints that a reply to `user` must show: those of style, and those that `user` asks for.
+
+    A source's own user may ask, too: in the words of a probe, and with other capitals and marks.
+    """
+    said = _plain(user)
+    asked = [one for one in instruction.asked_for() if said in map(_plain, (*one.asks, *one.probes))]
+    return [*instruction.shown_in_every_reply(), *asked]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _parts(number: int, length: int, seed: int, source: Source, rng: Random) -> list[Dialogue]:
+    """The dialogue of this number, with others after it where it is shorter than `length` turns."""
+    size = len(source.dialogues)
+    parts = [source.dialogues[_order(seed, number // size, size)[number % size]]]
+    while sum(len(part.users) for part in parts) < length:
+        parts.append(rng.choice(source.dialogues))
+    return parts
+
+
+@lru_cache(maxsize=8)
+def _order(seed: int, round: int, size: int) -> list[int]:
+    """The dialogues in another order each round, so that all are used equally often."""
+    order = list(range(size))
+    Random(f"{seed}/order/{round}").shuffle(order)
+    return order
+
+
+def _change(
+    turn: int,
+    first: Instruction,
+    families: Mapping[str, Family],
+    names: Sequence[str],
+    options: Options,
+    rng: Random,
+) -> Change | None:
+    """None where the families have nothing else to say."""
+    for _ in range(REDRAWS):
+        second = draw(families, names, rng, most=options.most, split="train")
+        if {(one.family, one.value) for one in second.constraints} != {
+            (one.family, one.value) for one in first.constraints
+        }:
+            return Change(turn, second)
+    return None

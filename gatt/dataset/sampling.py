@@ -1,0 +1,276 @@
+"""Making one row: prompts with the instruction joined to every user message, candidates, and which of them obey.
+
+Llama 2, section 3.3: the instruction is concatenated to all user messages and the latest model samples the answer.
+Here k candidates are sampled, programmatic checks refuse those that do not obey, a judge (where there is one) ranks
+the others, and the best is kept. The stored row has the instruction in front and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from assistant.engines.protocol import Engine, FinishReason
+from assistant.sampling import Sampling
+from gatt.dataset.plan import Options, Plan, due
+from gatt.families import Instruction, joined
+from gatt.rows import Row, Turn
+from guardrails.judge import Exchange, Judge
+from guardrails.messages import Message
+
+# What a newer instruction begins with, in the user message from which on it rules.
+CHANGE_LEAD = "From now on: "
+
+Reward = Callable[[list[Message], str], float]
+
+
+class Dropped(Exception):  # noqa: N818  no error: an outcome, which ends the making of one row
+    """The row cannot be made; `reason` is the same for all rows that fail alike, to be counted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Candidate(NamedTuple):
+    """A sampled reply and why it ended."""
+
+    text: str
+    finish: FinishReason
+
+
+@dataclass(slots=True)
+class Tools:
+    """What rows are made with. `refused` counts refused candidates by reason, over one row."""
+
+    engine: Engine
+    options: Options
+    judge: Judge | None = None
+    refused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def budget(self) -> int:
+        """Most prompt tokens, so that a reply of the longest length still fits the window."""
+        return self.engine.window - self.options.max_tokens
+
+
+async def make(plan: Plan, tools: Tools) -> Row:
+    """The row of a plan whose user turns are known.
+
+    Raises:
+        Dropped: no candidate obeyed, or the dialogue does not fit the window.
+        EngineError: the engine failed; other rows will fare no better.
+    """
+    users = [*plan.users[:-1], plan.ask] if plan.ask is not None else list(plan.users)
+    answers: list[str] = []
+    start = 0
+    for turn in range(1, len(users)):
+        given = plan.answers[turn - 1]
+        if plan.history == "original" and given is not None:
+            answers.append(given)
+            continue
+        constrained = plan.history == "constrained"
+        start, prompt = fitted(plan, users[:turn], answers, start, tools, constrained=constrained)
+        instruction = plan.ruling(turn) if constrained else Instruction(())
+        context = [*_alternating(users[start : turn - 1], answers[start:]), Message("user", users[turn - 1])]
+        k = tools.options.k if constrained else 1
+        answers.append(await best(prompt, context, instruction, plan, turn, k, tools))
+    turn = len(users)
+    start, prompt = fitted(plan, users, answers, start, tools, constrained=True)
+    stored = _stored(plan, users, answers, start)
+    target = await best(prompt, stored, plan.ruling(turn), plan, turn, tools.options.k, tools)
+    ruling = due(plan.ruling(turn), users[-1])
+    return Row(
+        id=f"{plan.number:07d}",
+        messages=tuple(Turn.of(message) for message in (*stored, Message("assistant", target))),
+        families=plan.families(),
+        checks=tuple(one.check for one in ruling),
+        terse=plan.terse,
+        history=plan.history,
+        source=plan.source,
+        turns=turn - start,
+        changed_at=plan.change.turn - start if plan.change else None,
+        probed=next((one.family for one in ruling if one.probes), None),
+    )
+
+
+def fitted(
+    plan: Plan, users: Sequence[str], answers: Sequence[str], start: int, tools: Tools, *, constrained: bool
+) -> tuple[int, list[int]]:
+    """How many of the oldest exchanges must go, at least `start`, and the ids of the prompt without them.
+
+    Raises:
+        Dropped: even the last user message alone, or with the one that changes the instruction, takes too much room.
+    """
+    words = [
+        joined(text, user) if constrained and (text := plan.ruling(turn).text()) else user
+        for turn, user in enumerate(users, 1)
+    ]
+    # The newer instruction needs an older one before it.
+    last = min(len(users), plan.change.turn - 1) if plan.change else len(users)
+    while start < last:
+        messages = [*_alternating(words[start:-1], answers[start:]), Message("user", words[-1])]
+        ids = tools.engine.template.render(messages).ids
+        if len(ids) <= tools.budget:
+            return start, ids
+        start += 1
+    raise Dropped("too long for the window")
+
+
+async def best(
+    prompt: list[int], context: list[Message], instruction: Instruction, plan: Plan, turn: int, k: int, tools: Tools
+) -> str:
+    """The best of `k` candidates that obey, sampled anew up to `retries` times where none does.
+
+    Raises:
+        Dropped: with the commonest reason of refusal.
+    """
+    reasons: Counter[str] = Counter()
+    for attempt in range(tools.options.retries + 1):
+        sampling = sampling_of(tools.options, plan.sampling_seed(turn, attempt))
+        ranked: list[tuple[float, str]] = []
+        for candidate in await candidates(tools.engine, prompt, sampling, k, f"row-{plan.number}"):
+            reason = refusal(candidate, instruction, context[-1].content)
+            score = 0.0
+            if reason is None and tools.judge is not None:
+                reason, score = await judged(tools.judge, context, candidate.text)
+            if reason is None:
+                ranked.append((score, candidate.text))
+            else:
+                reasons[reason] += 1
+        if ranked:
+            tools.refused.update(reasons)
+            return max(ranked, key=lambda one: one[0])[1]  # of equals the first
+    tools.refused.update(reasons)
+    raise Dropped(max(sorted(reasons), key=lambda reason: reasons[reason]))
+
+
+async def candidates(engine: Engine, prompt: list[int], sampling: Sampling, k: int, session: str) -> list[Candidate]:
+    """`k` replies to a prompt, in the engine's order. Raises EngineError."""
+    texts: dict[int, str] = dict.fromkeys(range(k), "")
+    finished: dict[int, FinishReason] = {}
+    async with aclosing(engine.generate(prompt, sampling, n=k, session=session)) as stream:
+        async for delta in stream:
+            texts[delta.candidate] += delta.text
+            if delta.finish_reason is not None:
+                finished[delta.candidate] = delta.finish_reason
+    return [Candidate(texts[index], finished[index]) for index in range(k)]
+
+
+def sampling_of(options: Options, seed: int) -> Sampling:
+    return Sampling(temperature=options.temperature, top_p=options.top_p, max_tokens=options.max_tokens, seed=seed)
+
+
+def refusal(candidate: Candidate, instruction: Instruction, user: str) -> str | None:
+    """Why a candidate is refused; None where it obeys."""
+    if not candidate.text.strip():
+        return "empty"
+    if candidate.finish == "length":
+        return "cut off by --max-tokens"
+    spoken = candidate.text.casefold()
+    # The verbose words alone: terse ones are often just the name that the answer must give.
+    if any(one.verbose.casefold() in spoken for one in instruction.constraints):
+        return "repeats the instruction"
+    for one in due(instruction, user):
+        try:
+            passed = one.check.passes(candidate.text, user)
+        except Exception:  # whatever it is: one verifier's fault must not end the run
+            return f"verifier failed: {one.family}"
+        if not passed:
+            return f"check failed: {one.family}"
+    return None
+
+
+async def judged(judge: Judge, context: Sequence[Message], reply: str) -> tuple[str | None, float]:
+    """Why the judge refuses a reply, if it does, and its score. A judge that fails has not passed anything."""
+    try:
+        verdict = await judge.judge(Exchange(tuple(context), reply))
+    except Exception:
+        return "judge failed", 0.0
+    if not verdict.passed:
+        return "refused by the judge", 0.0
+    score = 0.0 if verdict.score is None else verdict.score
+    return ("judge failed", 0.0) if score != score else (None, score)
+
+
+async def distill(plan: Plan, tools: Tools, reward: Reward) -> Row:
+    """A row of context distillation: answered under a prefix that the stored row does not have.
+
+    Llama 2, section 4.2.4: the prefix (a safety pre-prompt) is joined to adversarial prompts, and the answer is kept
+    only where the reward model scores it above the answer without the prefix. Both are the best of k by reward.
+
+    Raises:
+        Dropped, EngineError: as `make`.
+    """
+    prefix = tools.options.distill_prefix or ""
+    users = list(plan.users)
+    answers: list[str] = []
+    for turn, given in enumerate(plan.answers[:-1], 1):
+        if given is None:
+            context = [*_alternating(users[: turn - 1], answers), Message("user", users[turn - 1])]
+            given = await best(_within(context, tools), context, Instruction(()), plan, turn, 1, tools)
+        answers.append(given)
+    stored = [*_alternating(users[:-1], answers), Message("user", users[-1])]
+    prefixed = [replace(m, content=joined(prefix, m.content)) if m.role == "user" else m for m in stored]
+    scored: dict[str, tuple[float, str]] = {}
+    for name, messages in (("with", prefixed), ("without", stored)):
+        sampling = sampling_of(tools.options, plan.sampling_seed(len(users), name))
+        sampled = await candidates(
+            tools.engine, _within(messages, tools), sampling, tools.options.k, f"row-{plan.number}-{name}"
+        )
+        usable: list[tuple[float, str]] = []
+        for candidate in sampled:
+            score, reason = 0.0, refusal(candidate, Instruction(()), users[-1])
+            if reason is None and prefix.casefold() in candidate.text.casefold():
+                reason = "repeats the prefix"
+            if reason is None:
+                score = await asyncio.to_thread(reward, stored, candidate.text)
+                reason = None if score == score else "the reward is not a number"
+            if reason is None:
+                usable.append((score, candidate.text))
+            else:
+                tools.refused[reason] += 1
+        if not usable:
+            raise Dropped(f"no usable answer {name} the prefix")
+        scored[name] = max(usable, key=lambda one: one[0])
+    if not scored["with"][0] > scored["without"][0]:
+        raise Dropped("the reward is not better than without the prefix")
+    return Row(
+        id=f"{plan.number:07d}",
+        messages=tuple(Turn.of(message) for message in (*stored, Message("assistant", scored["with"][1]))),
+        families=(),
+        checks=(),
+        terse=False,
+        history="original",
+        source=plan.source,
+        turns=len(users),
+    )
+
+
+def _within(messages: list[Message], tools: Tools) -> list[int]:
+    ids = tools.engine.template.render(messages).ids
+    if len(ids) > tools.budget:
+        raise Dropped("too long for the window")
+    return ids
+
+
+def _stored(plan: Plan, users: Sequence[str], answers: Sequence[str], start: int) -> list[Message]:
+    """The dialogue as it is stored, without its last answer: the instruction first, user turns plain."""
+    words = list(users)
+    if plan.change:
+        newer = CHANGE_LEAD + plan.change.instruction.text(terse=plan.terse)
+        words[plan.change.turn - 1] = joined(newer, words[plan.change.turn - 1])
+    system = Message("system", plan.instruction.text(terse=plan.terse))
+    return [system, *_alternating(words[start:-1], answers[start:]), Message("user", words[-1])]
+
+
+def _alternating(users: Sequence[str], answers: Sequence[str]) -> list[Message]:
+    """Questions and answers by turns, as many of each."""
+    messages = []
+    for user, answer in zip(users, answers, strict=True):
+        messages += [Message("user", user), Message("assistant", answer)]
+    return messages
