@@ -20,8 +20,10 @@ from assistant.engines.sampler import draw
 
 # Prompt tokens computed in a step: long prompts are computed in parts, so that a stop is heeded in between.
 PREFILL_TOKENS = 512
-# As many while replies are running, so that these do not halt for long (a GPU computes 512 as quickly).
+# As many while replies are running, so that these do not halt for long (a GPU computes 512 as quickly) ...
 PREFILL_TOKENS_BESIDE = 128
+# ... unless more prompts than these are waiting: then it is they who wait longest.
+WAITING_PROMPTS = 4
 # Replies that run at once, for the memory of their caches; further requests wait for their turn.
 RUNNING = 64
 # A shared beginning of fewer tokens is computed again rather than copied.
@@ -94,7 +96,8 @@ class Sequencer:
             elif request.cache is not None or self._begin(request, active):
                 prompts.append(request)
             active.append(request)
-        room = PREFILL_TOKENS_BESIDE if parts and self._device.type == "cpu" else PREFILL_TOKENS
+        spare = bool(parts) and self._device.type == "cpu" and len(prompts) <= WAITING_PROMPTS
+        room = PREFILL_TOKENS_BESIDE if spare else PREFILL_TOKENS
         for request, size in _shares(prompts, room):
             assert request.cache is not None
             done = request.cache.length

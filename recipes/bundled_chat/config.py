@@ -59,6 +59,7 @@ class Ghost(Strict):
     candidates: int
     turns: str
     most: int
+    ask: float
     history: str
     temperature: float
     max_tokens: int

@@ -31,7 +31,16 @@ def build(recipe: Ghost, model: Path, source: Path, out: Path) -> None:
     words = ["build-dataset", "--model", model, "--source", source, "--lists", CHARACTERS, "--out", out]
     words += ["--families", ",".join(recipe.families), "--n", recipe.rows, "--k", recipe.candidates]
     words += ["--turns", recipe.turns, "--most", recipe.most, "--history", recipe.history]
-    words += ["--temperature", recipe.temperature, "--max-tokens", recipe.max_tokens, "--seed", recipe.seed]
+    words += [
+        "--ask",
+        recipe.ask,
+        "--temperature",
+        recipe.temperature,
+        "--max-tokens",
+        recipe.max_tokens,
+        "--seed",
+        recipe.seed,
+    ]
     gatt(*words, *(["--resume"] if out.exists() else []))
 
 
