@@ -4,13 +4,17 @@ BIN := .venv/bin
 # uv does not read pip's settings; a folder of wheels given to pip is meant for it, too.
 INSTALL = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: chat test check clean
+.PHONY: chat test check gatt-demo clean
 
 chat: .venv/base
 	@$(BIN)/assistant chat --persona professor
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2
+
+# Ghost Attention from random weights to the table, on a small model: about ten minutes on two cores.
+gatt-demo: .venv/train
+	@$(BIN)/python -m recipes.gatt_demo.run --out .gatt-demo
 
 check: .venv/dev
 	$(BIN)/ruff check
@@ -31,8 +35,13 @@ check: .venv/dev
 
 .venv/dev: .venv/base
 	@echo "Installing what the tests need" >&2
-	@$(INSTALL) --editable ".[dev]" >&2
+	@$(INSTALL) --editable ".[dev,train]" >&2
+	@touch $@
+
+.venv/train: .venv/base
+	@echo "Installing what training needs" >&2
+	@$(INSTALL) --editable ".[train]" >&2
 	@touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .gatt-demo
