@@ -29,15 +29,17 @@ class Row(BaseModel):
     """`messages` begin with the instruction, as a system message, and end with the answer to learn. A row without
     `families` has no instruction (context distillation).
 
-    The instruction stands there and nowhere else, unless a newer one rules from turn `changed_at` on: that one stands
-    in the user message of this turn. `history` is where the answers before the last came from: the source, or sampled
-    under the instruction (readings A and B of the paper). `checks` are what the last answer was verified to pass, and
-    `probed` is the family that the last user message asks for.
+    The instruction stands there and nowhere else, unless a newer one rules from turn `changed_at` on: that one
+    stands in the user message of this turn. Rows of one `dialogue_id` share the dialogue and the instruction, and
+    end at different turns: they are learned or held out together. `history` is where the answers before the last
+    came from: the source, or sampled under the instruction (readings A and B of the paper). `checks` are what the
+    last answer was verified to pass, and `probed` is the family that the last user message asks for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
+    dialogue_id: str = ""
     messages: tuple[Turn, ...]
     families: tuple[str, ...]
     checks: tuple[Check, ...]

@@ -58,6 +58,9 @@ def build_dataset(
     turns: Annotated[
         str | None, typer.Option(metavar="LOW-HIGH", help="User turns, drawn evenly [default: 1-20].")
     ] = None,
+    per_dialogue: Annotated[
+        int, typer.Option(min=1, help="Rows made of one dialogue and instruction, ending at different turns.")
+    ] = 1,
     history: Annotated[
         Literal["original", "constrained", "mixed"],
         typer.Option(help="Answers before the last: the source's own, sampled under the instruction, or either."),
@@ -73,7 +76,7 @@ def build_dataset(
     top_p: Annotated[float, typer.Option(min=0.001, max=1)] = 0.95,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest reply; longer ones are refused.")] = 256,
     seed: Annotated[int, typer.Option(min=0, max=shared.LARGEST, help="Same seed, same rows.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Rows in the making at once.")] = 32,
+    concurrency: Annotated[int, typer.Option(min=1, help="Dialogues in the making at once.")] = 32,
     distill_prefix: Annotated[
         str | None,
         typer.Option(metavar="TEXT|FILE", help="Context distillation of this prefix instead; needs --reward."),
@@ -92,6 +95,7 @@ def build_dataset(
     Examples:
       gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out data/gatt
       gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out data/gatt --resume
+      gatt build-dataset --source chats.jsonl --n 8000 --per-dialogue 8 --out data/shared
       gatt build-dataset --from-conversations chats.db --feedback up --out data/mine
       gatt build-dataset --self-play "cooking, the sea" --turns 2-6 --n 50 --out data/self
       gatt build-dataset --source attacks.jsonl --distill-prefix safe.txt --reward models/safety --out data/safe
@@ -118,6 +122,7 @@ def build_dataset(
             families=_names(families),
             held_out=_names(hold_out),
             most=most,
+            per_dialogue=per_dialogue,
             history=history,
             ask=ask,
             change=change,

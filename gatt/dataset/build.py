@@ -1,7 +1,7 @@
-"""Building a Ghost Attention dataset: many rows at once, each finished one kept, the same rows for the same seed.
+"""Building a Ghost Attention dataset: many dialogues at once, each finished one kept, the same rows for the same seed.
 
-A row is started as long as the rows kept and those in the making are fewer than wanted. So the numbers tried are
-0, 1, 2, ... up to that of the last row kept, whatever the concurrency and however often the run was resumed.
+A dialogue is started as long as the rows kept and those in the making are fewer than wanted. So the numbers tried are
+0, 1, 2, ... up to the last one needed, whatever the concurrency and however often the run was resumed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gatt.dataset.manifest import Manifest, read_manifest
 from gatt.dataset.manifest import settings as settings_of
 from gatt.dataset.plan import Options, Plan, plan
 from gatt.dataset.sampling import Dropped, Reward, Tools, distill, make
-from gatt.dataset.selfplay import write
+from gatt.dataset.selfplay import written
 from gatt.dataset.shards import finish, require_parquet
 from gatt.dataset.sources import Source
 from gatt.errors import GattError
@@ -75,7 +75,7 @@ async def build(job: Job, out: Path, *, resume: bool = False) -> Manifest:
     journal = Journal.resume(out, settings) if resume else Journal.start(out, settings)
     try:
         await _run(job, names, journal)
-        outcomes = [journal.outcomes[number] for number in sorted(journal.outcomes)]
+        outcomes = _wanted([journal.outcomes[number] for number in sorted(journal.outcomes)], options.n)
         manifest = Manifest.of(settings, outcomes)
         if not manifest.kept:
             commonest = ", ".join(f"{reason} ({count})" for reason, count in list(manifest.dropped.items())[:3])
@@ -92,17 +92,23 @@ async def _run(job: Job, names: list[str], journal: Journal) -> None:
     """Fill the journal until it has the rows wanted."""
     limit = max(MOST_TRIES * job.options.n, FEWEST_TRIES)
     kept = sum(outcome.row is not None for outcome in journal.outcomes.values())
-    dropped = len(journal.outcomes) - kept
-    job.progress(kept, dropped)
-    running: set[asyncio.Task[Outcome]] = set()
+    job.progress(kept, len(journal.outcomes) - kept)
+    running: set[asyncio.Task[list[Outcome]]] = set()
+    rows = job.options.per_dialogue
     number = 0
     try:
         while True:
-            while kept + len(running) < job.options.n and len(running) < job.concurrency and number < limit:
-                if number not in journal.outcomes:
-                    made = plan(number, job.options, job.source, job.families, names)
-                    running.add(asyncio.create_task(_row(made, job)))
-                number += 1
+            while (
+                (kept + rows * len(running) < job.options.n or not running)
+                and kept < job.options.n
+                and len(running) < job.concurrency
+                and number < limit
+            ):
+                numbers = range(number, number + rows)
+                if not journal.outcomes.keys() >= set(numbers):
+                    plans = [plan(one, job.options, job.source, job.families, names) for one in numbers]
+                    running.add(asyncio.create_task(_rows(plans, job)))
+                number += rows
             if not running:
                 return
             finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -111,10 +117,10 @@ async def _run(job: Job, names: list[str], journal: Journal) -> None:
                 if error := task.exception():
                     failure = error
                     continue
-                journal.add(task.result())
-                kept += task.result().row is not None
-                dropped += task.result().row is None
-            job.progress(kept, dropped)
+                for outcome in task.result():
+                    journal.add(outcome)
+            kept = sum(outcome.row is not None for outcome in journal.outcomes.values())
+            job.progress(min(kept, job.options.n), len(journal.outcomes) - kept)
             if isinstance(failure, EngineError):
                 raise GattError(
                     f"the engine failed: {failure}. {len(journal.outcomes)} finished rows are kept: "
@@ -128,22 +134,43 @@ async def _run(job: Job, names: list[str], journal: Journal) -> None:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _row(made: Plan, job: Job) -> Outcome:
+async def _rows(plans: list[Plan], job: Job) -> list[Outcome]:
+    """What becomes of the rows of one dialogue, the shortest first. Raises EngineError."""
     tools = Tools(job.engine, job.options, job.judge)
-    row, reason = None, None
+    outcomes = []
+    unwritten: str | None = None
     try:
-        if made.topic is not None:
-            made = await write(made, tools)
-        row = await (make(made, tools) if job.reward is None else distill(made, tools, job.reward))
+        plans = await written(plans, tools)
     except Dropped as dropped:
-        reason = dropped.reason
-    return Outcome(
-        number=made.number,
-        row=row,
-        reason=reason,
-        families=made.families(),
-        turns=row.turns if row else made.length,
-        planned_turns=made.length,
-        chained=made.chained,
-        refused=dict(sorted(tools.refused.items())),
-    )
+        unwritten = dropped.reason
+    for made in plans:
+        row, reason = None, unwritten
+        if unwritten is None:
+            try:
+                row = await (make(made, tools) if job.reward is None else distill(made, tools, job.reward))
+            except Dropped as dropped:
+                reason = dropped.reason
+        outcomes.append(
+            Outcome(
+                number=made.number,
+                row=row,
+                reason=reason,
+                families=made.families(),
+                turns=row.turns if row else made.length,
+                planned_turns=made.length,
+                chained=made.chained,
+                refused=dict(sorted(tools.refused.items())),
+            )
+        )
+        tools.refused.clear()
+    return outcomes
+
+
+def _wanted(outcomes: list[Outcome], n: int) -> list[Outcome]:
+    """The outcomes up to that of row `n` kept: the last dialogue may have made more rows than were wanted."""
+    kept = 0
+    for at, outcome in enumerate(outcomes, 1):
+        kept += outcome.row is not None
+        if kept == n:
+            return outcomes[:at]
+    return outcomes

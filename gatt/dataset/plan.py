@@ -27,10 +27,11 @@ REDRAWS = 20
 class Options(BaseModel):
     """All that decides what the rows are, beside model, source and families.
 
-    `turns` is the least and most number of user turns; `most` the most constraints of an instruction; `ask` the share
-    of the rows with a constraint that only a question brings out in which the last user message is such a question;
-    `change` the share in which a second instruction takes over. `distill_prefix` makes rows of context distillation
-    instead of instructions.
+    `turns` is the least and most number of user turns; `per_dialogue` rows have one dialogue and one instruction,
+    and end at different turns: what they share is sampled once, and read once by the trainer. `most` the most
+    constraints of an instruction; `ask` the share of the rows with a constraint that only a question brings out in
+    which the last user message is such a question; `change` the share in which a second instruction takes over.
+    `distill_prefix` makes rows of context distillation instead of instructions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +40,7 @@ class Options(BaseModel):
     k: int = Field(4, ge=1, le=256)
     seed: int = Field(0, ge=0)
     turns: tuple[int, int] = (1, 20)
+    per_dialogue: int = Field(1, ge=1)
     families: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     most: int = Field(3, ge=1)
@@ -56,6 +58,10 @@ class Options(BaseModel):
     def _turns(self) -> Options:
         if not 1 <= self.turns[0] <= self.turns[1]:
             raise ValueError("turns must be LOW-HIGH with 1 <= LOW <= HIGH")
+        if self.per_dialogue > 1 + self.turns[1] - self.turns[0]:
+            raise ValueError("per dialogue there can be no more rows than numbers of turns: widen --turns")
+        if self.per_dialogue > 1 and self.distill_prefix is not None:
+            raise ValueError("context distillation makes one row per dialogue")
         return self
 
 
@@ -69,13 +75,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One row to be made.
+    """Row `number`, of dialogue `dialogue`, to be made.
 
     `users` and `answers` have one entry a turn; both are empty where the engine is to write `length` turns about
     `topic` first. `ask` takes the place of the last user message.
     """
 
     number: int
+    dialogue: int
     seed: int
     source: str
     length: int
@@ -99,31 +106,40 @@ class Plan:
         return tuple(dict.fromkeys(one.family for one in both))
 
     def sampling_seed(self, *what: object) -> int:
-        """The seed of one request of this row, far from every other: engines count up from it."""
-        text = "/".join(str(part) for part in (self.seed, self.number, *what))
+        """The seed of one request of this dialogue, far from every other: engines count up from it."""
+        text = "/".join(str(part) for part in (self.seed, self.dialogue, *what))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 2
 
 
 def plan(number: int, options: Options, source: Source, families: Mapping[str, Family], names: Sequence[str]) -> Plan:
     """Row `number`, of the families `names`."""
-    rng = Random(f"{options.seed}/{number}")
-    length = rng.randint(*options.turns)
-    parts = [] if source.topics else _parts(number, length, options.seed, source, rng)
+    dialogue, row = divmod(number, options.per_dialogue)
+    rng = Random(f"{options.seed}/{dialogue}")
+    low, high = options.turns
+    lengths = sorted(rng.sample(range(low, high + 1), options.per_dialogue))
+    length, longest = lengths[row], lengths[-1]
+    parts = [] if source.topics else _parts(dialogue, longest, options.seed, source, rng)
+    while parts and sum(len(part.users) for part in parts[:-1]) >= length:
+        parts.pop()  # what only the longer rows of this dialogue need
     topic = rng.choice(source.topics) if source.topics else None
     distilled = options.distill_prefix is not None
     nothing = Instruction(())
     instruction = nothing if distilled else draw(families, names, rng, most=options.most, split="train")
     change = None
     # Every number is drawn whether used or not: what one option changes, the others keep.
-    changes, ask_at, terse_at, reading = (rng.random() for _ in range(4))
-    if changes < options.change and length > 1 and not distilled:
-        change = _change(rng.randint(2, length), instruction, families, names, options, rng)
+    changes, terse_at, reading = (rng.random() for _ in range(3))
+    if changes < options.change and longest > 1 and not distilled:
+        change = _change(rng.randint(2, longest), instruction, families, names, options, rng)
+    if change and change.turn > length:
+        change = None
     ruling = change.instruction if change else instruction
     asked = ruling.asked_for()
-    ask = rng.choice(rng.choice(asked).asks) if asked and ask_at < options.ask else None
+    own = Random(f"{options.seed}/{dialogue}/{row}")
+    ask = own.choice(own.choice(asked).asks) if asked and own.random() < options.ask else None
     constrained = options.history == "constrained" or (options.history == "mixed" and reading < 0.5)
     return Plan(
         number=number,
+        dialogue=dialogue,
         seed=options.seed,
         source=topic if topic is not None else "+".join(part.id for part in parts),
         length=length,
@@ -154,7 +170,7 @@ def _plain(text: str) -> str:
 
 
 def _parts(number: int, length: int, seed: int, source: Source, rng: Random) -> list[Dialogue]:
-    """The dialogue of this number, with others after it where it is shorter than `length` turns."""
+    """The source's dialogue of this number, with others after it where it is shorter than `length` turns."""
     size = len(source.dialogues)
     parts = [source.dialogues[_order(seed, number // size, size)[number % size]]]
     while sum(len(part.users) for part in parts) < length:

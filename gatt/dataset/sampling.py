@@ -45,12 +45,17 @@ class Candidate(NamedTuple):
 
 @dataclass(slots=True)
 class Tools:
-    """What rows are made with. `refused` counts refused candidates by reason, over one row."""
+    """What the rows of one dialogue are made with, one after the other, the shortest first.
+
+    `refused` counts refused candidates by reason. `history` holds what was sampled for answers before the last, by
+    turn: a reply, or why there is none.
+    """
 
     engine: Engine
     options: Options
     judge: Judge | None = None
     refused: Counter[str] = field(default_factory=Counter)
+    history: dict[int, str | Dropped] = field(default_factory=dict)
 
     @property
     def budget(self) -> int:
@@ -67,25 +72,36 @@ async def make(plan: Plan, tools: Tools) -> Row:
     """
     users = [*plan.users[:-1], plan.ask] if plan.ask is not None else list(plan.users)
     answers: list[str] = []
-    start = 0
     for turn in range(1, len(users)):
         given = plan.answers[turn - 1]
         if plan.history == "original" and given is not None:
             answers.append(given)
             continue
         constrained = plan.history == "constrained"
-        start, prompt = fitted(plan, users[:turn], answers, start, tools, constrained=constrained)
-        instruction = plan.ruling(turn) if constrained else Instruction(())
-        context = [*_alternating(users[start : turn - 1], answers[start:]), Message("user", users[turn - 1])]
-        k = tools.options.k if constrained else 1
-        answers.append(await best(prompt, context, instruction, plan, turn, k, tools))
+        if turn not in tools.history:
+            instruction = plan.ruling(turn) if constrained else Instruction(())
+            context = [*_alternating(users[: turn - 1], answers), Message("user", users[turn - 1])]
+            k = tools.options.k if constrained else 1
+            try:
+                prompt = joined_prompt(plan, context, tools) if constrained else fitted(plan, context, tools)[1]
+                tools.history[turn] = await best(prompt, context, instruction, plan, turn, k, tools)
+            except Dropped as dropped:
+                tools.history[turn] = dropped
+        sampled = tools.history[turn]
+        if isinstance(sampled, Dropped):
+            raise Dropped(sampled.reason)
+        answers.append(sampled)
     turn = len(users)
-    start, prompt = fitted(plan, users, answers, start, tools, constrained=True)
-    stored = _stored(plan, users, answers, start)
+    context = [*_alternating(users[:-1], answers), Message("user", users[-1])]
+    prompt = joined_prompt(plan, context, tools)
+    stored, start = _stored(plan, context, tools)
     target = await best(prompt, stored, plan.ruling(turn), plan, turn, tools.options.k, tools)
+    if plan.history == "constrained" and plan.ask is None:
+        tools.history[turn] = target  # what a longer row of this dialogue would sample again
     ruling = due(plan.ruling(turn), users[-1])
     return Row(
         id=f"{plan.number:07d}",
+        dialogue_id=f"{plan.dialogue:07d}",
         messages=tuple(Turn.of(message) for message in (*stored, Message("assistant", target))),
         families=plan.families(),
         checks=tuple(one.check for one in ruling),
@@ -98,26 +114,28 @@ async def make(plan: Plan, tools: Tools) -> Row:
     )
 
 
-def fitted(
-    plan: Plan, users: Sequence[str], answers: Sequence[str], start: int, tools: Tools, *, constrained: bool
-) -> tuple[int, list[int]]:
-    """How many of the oldest exchanges must go, at least `start`, and the ids of the prompt without them.
+def joined_prompt(plan: Plan, context: list[Message], tools: Tools) -> list[int]:
+    """The ids to sample from: the instruction that rules stands in every user message."""
+    words = []
+    for index, message in enumerate(context):
+        text = plan.ruling(index // 2 + 1).text() if message.role == "user" else ""
+        words.append(replace(message, content=joined(text, message.content)) if text else message)
+    return fitted(plan, words, tools)[1]
+
+
+def fitted(plan: Plan, exchanges: list[Message], tools: Tools, lead: Sequence[Message] = ()) -> tuple[int, list[int]]:
+    """How many of the oldest exchanges must go for a reply to fit the window, and the ids without them after `lead`.
 
     Raises:
         Dropped: even the last user message alone, or with the one that changes the instruction, takes too much room.
     """
-    words = [
-        joined(text, user) if constrained and (text := plan.ruling(turn).text()) else user
-        for turn, user in enumerate(users, 1)
-    ]
+    turns = len(exchanges) // 2 + 1
     # The newer instruction needs an older one before it.
-    last = min(len(users), plan.change.turn - 1) if plan.change else len(users)
-    while start < last:
-        messages = [*_alternating(words[start:-1], answers[start:]), Message("user", words[-1])]
-        ids = tools.engine.template.render(messages).ids
+    last = min(turns, plan.change.turn - 1) if plan.change else turns
+    for start in range(last):
+        ids = tools.engine.template.render([*lead, *exchanges[2 * start :]]).ids
         if len(ids) <= tools.budget:
             return start, ids
-        start += 1
     raise Dropped("too long for the window")
 
 
@@ -133,7 +151,7 @@ async def best(
     for attempt in range(tools.options.retries + 1):
         sampling = sampling_of(tools.options, plan.sampling_seed(turn, attempt))
         ranked: list[tuple[float, str]] = []
-        for candidate in await candidates(tools.engine, prompt, sampling, k, f"row-{plan.number}"):
+        for candidate in await candidates(tools.engine, prompt, sampling, k, f"dialogue-{plan.dialogue}"):
             reason = refusal(candidate, instruction, context[-1].content)
             score = 0.0
             if reason is None and tools.judge is not None:
@@ -220,7 +238,7 @@ async def distill(plan: Plan, tools: Tools, reward: Reward) -> Row:
     for name, messages in (("with", prefixed), ("without", stored)):
         sampling = sampling_of(tools.options, plan.sampling_seed(len(users), name))
         sampled = await candidates(
-            tools.engine, _within(messages, tools), sampling, tools.options.k, f"row-{plan.number}-{name}"
+            tools.engine, _within(messages, tools), sampling, tools.options.k, f"dialogue-{plan.dialogue}-{name}"
         )
         usable: list[tuple[float, str]] = []
         for candidate in sampled:
@@ -241,6 +259,7 @@ async def distill(plan: Plan, tools: Tools, reward: Reward) -> Row:
         raise Dropped("the reward is not better than without the prefix")
     return Row(
         id=f"{plan.number:07d}",
+        dialogue_id=f"{plan.dialogue:07d}",
         messages=tuple(Turn.of(message) for message in (*stored, Message("assistant", scored["with"][1]))),
         families=(),
         checks=(),
@@ -258,14 +277,19 @@ def _within(messages: list[Message], tools: Tools) -> list[int]:
     return ids
 
 
-def _stored(plan: Plan, users: Sequence[str], answers: Sequence[str], start: int) -> list[Message]:
-    """The dialogue as it is stored, without its last answer: the instruction first, user turns plain."""
-    words = list(users)
+def _stored(plan: Plan, context: list[Message], tools: Tools) -> tuple[list[Message], int]:
+    """The dialogue as it is stored, without its last answer, and how many of the oldest exchanges it lost.
+
+    The instruction stands first and user turns are plain, so that more of them fit the window than in sampling.
+    """
+    words = list(context)
     if plan.change:
         newer = CHANGE_LEAD + plan.change.instruction.text(terse=plan.terse)
-        words[plan.change.turn - 1] = joined(newer, words[plan.change.turn - 1])
+        at = 2 * (plan.change.turn - 1)
+        words[at] = replace(words[at], content=joined(newer, words[at].content))
     system = Message("system", plan.instruction.text(terse=plan.terse))
-    return [system, *_alternating(words[start:-1], answers[start:]), Message("user", words[-1])]
+    start, _ = fitted(plan, words, tools, [system])
+    return [system, *words[2 * start :]], start
 
 
 def _alternating(users: Sequence[str], answers: Sequence[str]) -> list[Message]:

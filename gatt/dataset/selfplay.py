@@ -26,6 +26,21 @@ WRITER = (
 GREETING = "Hello! How can I help you?"
 
 
+async def written(plans: list[Plan], tools: Tools) -> list[Plan]:
+    """The plans of one dialogue, the shortest first, with the turns that the source has or that are written now.
+
+    Raises:
+        Dropped, EngineError: as `write`.
+    """
+    if plans[-1].topic is None:
+        return plans
+    whole = await write(plans[-1], tools)
+    return [
+        replace(plan, users=whole.users[: plan.length], answers=(*whole.answers[: plan.length - 1], None))
+        for plan in plans
+    ]
+
+
 async def write(plan: Plan, tools: Tools) -> Plan:
     """The plan with `length` user turns about its topic, and plain answers to all but the last.
 
@@ -65,7 +80,7 @@ async def _next(
         raise Dropped("too long for the window") from None
     for attempt in range(tools.options.retries + 1):
         sampling = sampling_of(tools.options, plan.sampling_seed(what, attempt))
-        session = f"row-{plan.number}-{what.split()[0]}"
+        session = f"dialogue-{plan.dialogue}-{what.split()[0]}"
         [one] = await candidates(tools.engine, prompt, sampling, 1, session)
         one = Candidate(one.text.strip(), one.finish)
         if refusal(one, Instruction(()), newest.content) is None and one.text not in spent:

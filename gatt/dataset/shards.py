@@ -124,6 +124,7 @@ def _parquet(rows: Sequence[Row]) -> bytes:
     schema = pa.schema(
         {
             "id": text,
+            "dialogue_id": text,
             "messages": pa.list_(pa.struct({"role": text, "content": text})),
             "families": pa.list_(text),
             "checks": pa.list_(pa.struct({"kind": text, "value": text, "count": number, "relation": text})),

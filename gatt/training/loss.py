@@ -25,7 +25,11 @@ def summed_loss(model: torch.nn.Module, batch: MicroBatch) -> Tensor:
     Logits are computed at `batch.keep` alone: with the last answer to learn, a few positions in a hundred.
     """
     logits: Tensor = model(
-        input_ids=batch.ids, position_ids=batch.positions, use_cache=False, logits_to_keep=batch.keep
+        input_ids=batch.ids,
+        attention_mask=batch.mask,
+        position_ids=batch.positions,
+        use_cache=False,
+        logits_to_keep=batch.keep,
     ).logits
     learned = batch.targets != IGNORED
     return F.cross_entropy(logits[learned].float(), batch.targets[learned], reduction="sum")

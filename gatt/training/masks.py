@@ -37,11 +37,15 @@ class MaskError(GattError):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of a dialogue; `labels` align with `ids` (not shifted) and are IGNORED where nothing is learned."""
+    """Token ids of a dialogue; `labels` align with `ids` (not shifted) and are IGNORED where nothing is learned.
+
+    Rows of one `dialogue_id` begin alike.
+    """
 
     ids: list[int]
     labels: list[int]
     dropped_exchanges: int
+    dialogue_id: str = ""
 
     @property
     def supervised(self) -> int:
@@ -71,7 +75,8 @@ def encode(row: Row | Sequence[Message], template: ChatTemplate, *, loss: Loss, 
         labels = _labels(shortened, rendered, template, loss)
     except RenderingError as error:
         raise MaskError(f"cannot be rendered: {error}") from error
-    encoded = Encoded(rendered.ids, labels, dropped)
+    dialogue_id = row.dialogue_id if isinstance(row, Row) else ""
+    encoded = Encoded(rendered.ids, labels, dropped, dialogue_id)
     if not encoded.supervised:
         raise MaskError("no token would be learned")
     return encoded

@@ -1,8 +1,9 @@
 """Encoded rows into batches: several rows in one forward pass, none of which sees another.
 
-Either rows of like length, padded on the right: the causal mask alone keeps every token from the padding behind it,
-so the fast causal kernels run without a mask. Or rows joined into one sequence whose position ids restart with every
-row: transformers reads the restarts and masks the blocks. Both give the loss and the gradient of rows one by one.
+Rows of one dialogue are joined into trees (`sharing.py`). Others are either rows of like length, padded on the right:
+the causal mask alone keeps every token from the padding behind it, so the fast causal kernels run without a mask. Or
+they are rows joined into one sequence whose position ids restart with every row: transformers reads the restarts and
+masks the blocks. All give the loss and the gradient of rows one by one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gatt.training.masks import IGNORED, Encoded
+from gatt.training.sharing import Tree
 
 # What stands behind a row's end. Never attended to and never learned, so any id would do.
 PADDING = 0
@@ -25,13 +27,16 @@ class MicroBatch:
     """One forward pass.
 
     `ids` and `positions` are (rows, length). `keep` (kept) are the positions along the length whose logits are
-    needed, and `targets` (rows, kept) the ids to be predicted there, IGNORED where a row learns nothing.
+    needed, and `targets` (rows, kept) the ids to be predicted there, IGNORED where a row learns nothing. A position
+    may be kept more than once. `mask` (rows, 1, length, length) is true where a token may attend to another; None is
+    causal.
     """
 
     ids: Tensor
     positions: Tensor
     keep: Tensor
     targets: Tensor
+    mask: Tensor | None = None
 
     @property
     def learned(self) -> int:
@@ -39,8 +44,11 @@ class MicroBatch:
         return int((self.targets != IGNORED).sum())
 
     def to(self, device: torch.device) -> MicroBatch:
-        moved = (part.to(device, non_blocking=True) for part in (self.ids, self.positions, self.keep, self.targets))
-        return MicroBatch(*moved)
+        ids, positions, keep, targets = (
+            part.to(device, non_blocking=True) for part in (self.ids, self.positions, self.keep, self.targets)
+        )
+        mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
+        return MicroBatch(ids, positions, keep, targets, mask)
 
 
 def steps(lengths: Sequence[int], *, batch_tokens: int, seed: int, epoch: int) -> list[list[int]]:
@@ -75,6 +83,14 @@ def micro_batches(rows: Sequence[int], lengths: Sequence[int], *, micro_tokens: 
     return groups
 
 
+def together(rows: Sequence[Encoded | Tree], *, packed: bool) -> MicroBatch:
+    """One forward pass of rows, or of trees."""
+    if trees := [row for row in rows if isinstance(row, Tree)]:
+        return join(trees)
+    alone = [row for row in rows if isinstance(row, Encoded)]
+    return pack(alone) if packed else pad(alone)
+
+
 def pad(rows: Sequence[Encoded]) -> MicroBatch:
     """Rows under one another, padded on the right to the longest."""
     longest = max(len(row.ids) for row in rows)
@@ -93,6 +109,17 @@ def pack(rows: Sequence[Encoded]) -> MicroBatch:
     # A row's first token has nothing before it in its own row to be predicted from.
     labels = torch.tensor([label for row in rows for label in (IGNORED, *row.labels[1:])])
     return _batch(ids[None], positions[None], labels[None])
+
+
+def join(trees: Sequence[Tree]) -> MicroBatch:
+    """Trees behind one another in one sequence; the mask keeps their branches apart."""
+    ids = torch.tensor([id for tree in trees for id in tree.ids])
+    positions = torch.tensor([place for tree in trees for place in tree.positions()])
+    starts = [sum(len(tree.ids) for tree in trees[:at]) for at in range(len(trees))]
+    keep = torch.tensor([start + at for start, tree in zip(starts, trees, strict=True) for at, _ in tree.learned])
+    targets = torch.tensor([id for tree in trees for _, id in tree.learned])
+    mask = torch.block_diag(*(tree.sees() for tree in trees)).bool()
+    return MicroBatch(ids[None], positions[None], keep, targets[None], mask[None, None])
 
 
 def _batch(ids: Tensor, positions: Tensor, labels: Tensor) -> MicroBatch:

@@ -25,6 +25,11 @@ class Selection:
     dropped_by_turns: Counter[int] = field(default_factory=Counter)
     shortened: int = 0
 
+    def rows_share_dialogues(self) -> bool:
+        """Whether some dialogue has more than one row."""
+        named = [row.dialogue_id for row in self.training if row.dialogue_id]
+        return len(set(named)) < len(named)
+
     def report(self) -> dict[str, Any]:
         """The account as it is printed and stored. Tokens are counted after shortening."""
         kept = [*self.training, *self.validation]
@@ -45,7 +50,9 @@ class Selection:
 
 
 def select(rows: Sequence[Row], template: ChatTemplate, *, loss: Loss, length: int, validation: float) -> Selection:
-    """Encode every row in at most `length` tokens and hold out a share of about `validation`, by the hash of the id.
+    """Encode every row in at most `length` tokens and hold out a share of about `validation`, by a hash.
+
+    It is the hash of the dialogue's id, for its rows are all learned or all held out; else of the row's.
 
     A row is held out or not whatever else is in the dataset, so that a larger dataset never trains on what a
     smaller one was validated with.
@@ -61,7 +68,7 @@ def select(rows: Sequence[Row], template: ChatTemplate, *, loss: Loss, length: i
             selection.dropped[error.reason] += 1
             selection.dropped_by_turns[row.turns] += 1
             continue
-        held_out = zlib.crc32(row.id.encode()) / 2**32 < validation
+        held_out = zlib.crc32((row.dialogue_id or row.id).encode()) / 2**32 < validation
         (selection.validation if held_out else selection.training).append(encoded)
         selection.kept_by_turns[row.turns] += 1
         selection.shortened += encoded.dropped_exchanges > 0

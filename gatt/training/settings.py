@@ -19,9 +19,9 @@ class TrainSettings:
     """One run. Where 0 is the default of a number, it stands for a choice that depends on the rest.
 
     `batch_tokens` make an optimizer step and `micro_tokens` (0: `length`) a forward pass; a row may have `length`
-    tokens (0: the model's window). `learning_rate` is the peak, `warmup` a share of the steps, `validation` a share
-    of the rows. Every `validate_every` steps (0: ten times a run) the held-out rows are read; after `patience` times
-    without a lower loss the run ends (0: never).
+    tokens (0: the model's window). `learning_rate` is the peak, `warmup` a share of the steps, `validation` a share of
+    the rows. `shared` reads once what the rows of a dialogue have in common. Every `validate_every` steps (0: ten times
+    a run) the held-out rows are read; after `patience` times without a lower loss the run ends (0: never).
     """
 
     data: Path
@@ -37,6 +37,7 @@ class TrainSettings:
     batch_tokens: int = 16384
     micro_tokens: int = 0
     packed: bool = False
+    shared: bool = True
     length: int = 0
     seed: int = 0
     validation: float = 0.05
@@ -73,6 +74,7 @@ class TrainSettings:
             "batch_tokens": self.batch_tokens,
             "micro_tokens": self.micro_tokens,
             "packed": self.packed,
+            "shared": self.shared,
             "length": self.length,
             "seed": self.seed,
             "validation": self.validation,

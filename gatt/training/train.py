@@ -27,9 +27,10 @@ from gatt.training.load_rows import fingerprint, load_rows
 from gatt.training.loss import share, summed_loss
 from gatt.training.masks import Encoded
 from gatt.training.model_card import Made, weights_hash, write_card
-from gatt.training.packing import MicroBatch, micro_batches, pack, pad, steps
+from gatt.training.packing import MicroBatch, micro_batches, steps, together
 from gatt.training.selection import Selection, select
 from gatt.training.settings import TrainSettings
+from gatt.training.sharing import Tree, by_dialogue
 from guardrails.rendering import ChatTemplate, RenderingError
 
 if TYPE_CHECKING:
@@ -109,7 +110,13 @@ class _Run:
 
     def __init__(self, settings: TrainSettings, selection: Selection, accelerator: Accelerator, length: int) -> None:
         self.settings, self.selection, self.accelerator = settings, selection, accelerator
-        lengths = [len(row.ids) for row in selection.training]
+        # Of dialogues with several rows a step learns all or none, so that what they share is read once.
+        self.shared = settings.shared and selection.rows_share_dialogues()
+        self.training: Sequence[Encoded | Tree] = selection.training
+        self.validation: Sequence[Encoded | Tree] = selection.validation
+        if self.shared:
+            self.training, self.validation = by_dialogue(selection.training), by_dialogue(selection.validation)
+        lengths = [len(row.ids) for row in self.training]
         self.plan = [
             step
             for epoch in range(settings.epochs)
@@ -193,7 +200,7 @@ class _Run:
         lr = rate(self.progress.step, len(self.plan), self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        rows = [self.selection.training[row] for row in self.plan[self.progress.step]]
+        rows = [self.training[row] for row in self.plan[self.progress.step]]
         learned = sum(row.supervised for row in rows)
         self.model.train()
         total = torch.zeros((), device=self.accelerator.device)
@@ -230,7 +237,7 @@ class _Run:
     def _validate(self) -> float:
         """Loss over the held-out rows; keeps the weights where it is the lowest so far."""
         started = time.monotonic()
-        rows = self.selection.validation
+        rows = self.validation
         self.model.eval()
         total = torch.zeros((), device=self.accelerator.device)
         with torch.no_grad():
@@ -246,17 +253,17 @@ class _Run:
         progress.seconds += time.monotonic() - started
         return round(loss, 5)
 
-    def _passes(self, rows: Sequence[Encoded]) -> Iterator[tuple[MicroBatch, bool]]:
+    def _passes(self, rows: Sequence[Encoded | Tree]) -> Iterator[tuple[MicroBatch, bool]]:
         """This process's forward passes over `rows`, each with whether it counts."""
         groups = micro_batches(
             range(len(rows)),
             [len(row.ids) for row in rows],
             micro_tokens=self.micro_tokens,
-            packed=self.settings.packed,
+            packed=self.settings.packed or self.shared,
         )
-        join = pack if self.settings.packed else pad
         for group, counts in share(groups, self.accelerator.process_index, self.accelerator.num_processes):
-            yield join([rows[row] for row in group]).to(self.accelerator.device), counts
+            batch = together([rows[row] for row in group], packed=self.settings.packed)
+            yield batch.to(self.accelerator.device), counts
 
     def _stale(self) -> bool:
         return 0 < self.settings.patience <= self.progress.stale

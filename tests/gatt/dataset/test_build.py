@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,50 @@ async def test_the_rows_are_the_same_whatever_the_concurrency(whole: Path, tmp_p
         assert 1 <= engine.most_running <= concurrency
 
 
+SEVERAL: dict[str, Any] = {"per_dialogue": 3, "history": "mixed"}
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset with several rows to a dialogue."""
+    out = tmp_path_factory.mktemp("build") / "several"
+    asyncio.run(build(job(**SEVERAL), out))
+    return out
+
+
+def test_rows_of_one_dialogue_share_it_up_to_where_they_end(several: Path) -> None:
+    rows = load_rows(several)
+    assert len(rows) == 20
+    together = [(a, b) for a, b in pairwise(rows) if a.dialogue_id == b.dialogue_id]
+    assert len(together) > 5
+    for shorter, longer in together:
+        assert shorter.turns < longer.turns
+        assert shorter.messages[0] == longer.messages[0]
+        common = 2 * shorter.turns - 1  # the instruction and all exchanges but the last, which may be a question
+        assert shorter.messages[:common] == longer.messages[:common]
+        if shorter.history == "constrained" and shorter.probed is None:
+            assert shorter.messages == longer.messages[: common + 2]
+
+
+async def test_several_rows_to_a_dialogue_are_the_same_whatever_happens(several: Path, tmp_path: Path) -> None:
+    for concurrency in (1, 50):
+        await build(job(concurrency=concurrency, **SEVERAL), tmp_path / str(concurrency))
+        assert contents(tmp_path / str(concurrency)) == contents(several)
+    with pytest.raises(GattError, match="died"):
+        await build(job(TalkingEngine(sometimes, fail_at=25), 2, **SEVERAL), tmp_path / "dies")
+    journal = tmp_path / "dies" / NAME
+    journal.write_bytes(journal.read_bytes()[:-30])  # torn in the midst of a dialogue
+    await build(job(**SEVERAL), tmp_path / "dies", resume=True)
+    assert contents(tmp_path / "dies") == contents(several)
+
+
+async def test_what_rows_share_is_sampled_once(tmp_path: Path) -> None:
+    engine = TalkingEngine(obey)
+    told: dict[str, Any] = {"turns": (3, 6), "history": "constrained", "change": 0.0, "ask": 0.0, "n": 4}
+    await build(job(engine, per_dialogue=4, **told), tmp_path / "out")
+    assert len(engine.prompts) == 6
+
+
 async def test_another_seed_makes_other_rows(whole: Path, tmp_path: Path) -> None:
     await build(job(seed=1), tmp_path / "out")
     assert load_rows(tmp_path / "out") != load_rows(whole)
@@ -167,7 +212,7 @@ def test_kill_9_costs_only_rows_in_the_making(whole: Path, tmp_path: Path) -> No
     asyncio.run(build(job(engine), out, resume=True))
     assert contents(out) == contents(whole)
     redone = {session for session in engine.sessions}
-    assert not redone & {f"row-{json.loads(line)['number']}" for line in finished}
+    assert not redone & {f"dialogue-{json.loads(line)['number']}" for line in finished}
 
 
 async def test_resuming_a_finished_dataset_changes_nothing(whole: Path) -> None:

@@ -144,6 +144,25 @@ def test_a_constraint_is_due_when_the_user_asks_in_whatever_capitals() -> None:
     assert due(one.instruction, "Tell me of pets.") == []
 
 
+def test_the_rows_of_a_dialogue_differ_in_turns_and_question_alone() -> None:
+    plans = planned(30, Options(turns=(2, 9), per_dialogue=3, change=0.5))
+    for first in range(0, 30, 3):
+        rows = plans[first : first + 3]
+        assert len({row.dialogue for row in rows}) == len({row.instruction for row in rows}) == 1
+        assert [row.length for row in rows] == sorted({row.length for row in rows})
+        for row in rows:
+            assert row.users == rows[-1].users[: row.length]
+            assert row.source == "+".join(rows[-1].source.split("+")[: row.source.count("+") + 1])
+            assert row.chained == ("+" in row.source)
+            assert row.change is None or row.change == rows[-1].change
+            assert (row.change is None) == (rows[-1].change is None or rows[-1].change.turn > row.length)
+
+
+def test_a_dialogue_has_no_more_rows_than_numbers_of_turns() -> None:
+    with pytest.raises(ValueError, match="widen --turns"):
+        Options(turns=(3, 5), per_dialogue=4)
+
+
 def test_turns_are_a_range() -> None:
     with pytest.raises(ValueError, match="LOW-HIGH"):
         Options(turns=(3, 2))

@@ -33,6 +33,7 @@ DOG = Instruction((constraint("pet", "dog"),))
 def planned(turns: int = 3, instruction: Instruction = APPLE, **fields: Any) -> Plan:
     base = Plan(
         number=5,
+        dialogue=5,
         seed=1,
         source="chats:1",
         length=turns,
@@ -235,7 +236,7 @@ async def test_requests_of_one_row_share_a_session() -> None:
     made = tools()
     await make(planned(history="constrained"), made)
     assert isinstance(made.engine, TalkingEngine)
-    assert set(made.engine.sessions) == {"row-5"}
+    assert set(made.engine.sessions) == {"dialogue-5"}
 
 
 async def test_self_play_writes_user_turns_with_roles_swapped() -> None:
