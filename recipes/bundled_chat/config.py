@@ -56,6 +56,7 @@ class Ghost(Strict):
     seed: int
     dialogues: int
     rows: int
+    per_dialogue: int
     candidates: int
     turns: str
     most: int

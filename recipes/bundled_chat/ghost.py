@@ -31,16 +31,8 @@ def build(recipe: Ghost, model: Path, source: Path, out: Path) -> None:
     words = ["build-dataset", "--model", model, "--source", source, "--lists", CHARACTERS, "--out", out]
     words += ["--families", ",".join(recipe.families), "--n", recipe.rows, "--k", recipe.candidates]
     words += ["--turns", recipe.turns, "--most", recipe.most, "--history", recipe.history]
-    words += [
-        "--ask",
-        recipe.ask,
-        "--temperature",
-        recipe.temperature,
-        "--max-tokens",
-        recipe.max_tokens,
-        "--seed",
-        recipe.seed,
-    ]
+    words += ["--per-dialogue", recipe.per_dialogue, "--ask", recipe.ask, "--temperature", recipe.temperature]
+    words += ["--max-tokens", recipe.max_tokens, "--seed", recipe.seed]
     gatt(*words, *(["--resume"] if out.exists() else []))
 
 

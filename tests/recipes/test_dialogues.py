@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -14,7 +15,7 @@ from recipes.bundled_chat.dialogues.arithmetic import solve
 from recipes.bundled_chat.dialogues.checks import chat_faults, text_faults
 from recipes.bundled_chat.dialogues.constraints import STYLE, known
 from recipes.bundled_chat.dialogues.rules import RULES
-from recipes.bundled_chat.dialogues.turns import table
+from recipes.bundled_chat.dialogues.turns import Turn, table
 from recipes.bundled_chat.dialogues.voices import shipped, voice
 
 COUNT = 300
@@ -124,16 +125,34 @@ def test_all_families_are_drawn() -> None:
     assert drawn == set(known()) == {*STYLE, "figure", "hobby", "persona"}
 
 
-def test_a_dialogue_with_an_instruction_is_short_and_one_without_may_be_long(folder: Path) -> None:
+def test_a_dialogue_is_short_where_the_instruction_stands_once_and_may_be_long_without(folder: Path) -> None:
     library = topics.read(folder)
-    longest = {True: 0, False: 0}
+    longest = {"once": 0, "every": 0, "none": 0}
     for number in range(COUNT):
         rng = Random(number)
         speaker = speakers.draw(rng)
-        users = [m for m in scripts.write(speaker, library, [], rng) if m.role == "user"]
-        longest[bool(speaker.system)] = max(longest[bool(speaker.system)], len(users))
-    assert longest[True] == 3
-    assert longest[False] > 12
+        users = [m.content for m in scripts.write(speaker, library, [], rng) if m.role == "user"]
+        every = len(users) > 1 and all(speaker.system in user for user in users)
+        kind = "none" if not speaker.system else "every" if every else "once"
+        longest[kind] = max(longest[kind], len(users))
+    assert longest["once"] == 3
+    assert 3 < longest["every"] <= 8
+    assert longest["none"] > 12
+
+
+@pytest.mark.parametrize("kind", ["identity", "hobby", "purpose"])
+def test_who_was_told_no_name_hobby_or_role_does_not_claim_one(kind: str) -> None:
+    spoken = voice("neutral")
+    nothing = speakers.Speaker(spoken, name="", role="", hobby="")
+    something = {
+        "identity": replace(nothing, name="Plato"),
+        "hobby": replace(nothing, hobby="chess"),
+        "purpose": replace(nothing, role="a baker"),
+    }[kind]
+    for seed in range(20):
+        turn = Turn("What?", kind)
+        assert nothing.say(turn, Random(seed)) in spoken.untold[kind]
+        assert something.say(turn, Random(seed)) not in spoken.untold[kind]
 
 
 def test_the_instruction_is_also_joined_to_user_messages(folder: Path) -> None:

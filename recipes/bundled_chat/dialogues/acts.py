@@ -18,8 +18,13 @@ QUESTION = re.compile(r"(what|who|how|why|when|which|should|can|could|do|does|is
 
 def voiced(kind: str, speaker: Speaker, rng: Random) -> Turn:
     """An act whose reply is wholly the voice's."""
-    user = one_of(rng, [*table("user")[kind], *asked(kind)], name=speaker.name, role=speaker.role, other=name(rng))
+    user = one_of(rng, [*table("user")[kind], *asked(kind)], **addressed(speaker), other=name(rng))
     return Turn(user if kind == "gibberish" else rough(user, rng), kind)
+
+
+def addressed(speaker: Speaker) -> dict[str, str]:
+    """What users call the speaker: one without a name or a role is an assistant to them."""
+    return {"name": speaker.name or "my assistant", "role": speaker.role or "an assistant"}
 
 
 @cache
@@ -83,7 +88,7 @@ def _framed(ask: str, speaker: Speaker, rng: Random) -> str:
     """The request, now and then wrapped in an excuse or an order to drop all rules."""
     if rng.random() > 0.15:
         return ask
-    return one_of(rng, table("refusals")["press"]["frames"], ask=ask, name=speaker.name)
+    return one_of(rng, table("refusals")["press"]["frames"], ask=ask, **addressed(speaker))
 
 
 def press(rng: Random) -> Turn:

@@ -9,7 +9,7 @@ from random import Random
 from gatt.families import joined
 from guardrails.messages import Message
 from recipes.bundled_chat.dialogues import acts, arithmetic, creative, topics, trivia
-from recipes.bundled_chat.dialogues.speakers import NoReplyError, Speaker
+from recipes.bundled_chat.dialogues.speakers import ASKED, NoReplyError, Speaker
 from recipes.bundled_chat.dialogues.topics import FOLLOW_UPS, FOLLOW_WEIGHTS, Library, Topic
 from recipes.bundled_chat.dialogues.turns import Turn, one_of, table
 
@@ -44,6 +44,10 @@ class Script:
         """The next exchange, the `position`-th of `count`."""
         if position == count - 1 and count > 2 and self.rng.random() < 0.35:
             return self.act(self.rng.choice(("goodbye", "thanks", "goodbye")))
+        asked = [kind for kind, family in ASKED.items() if family in self.speaker.families() and kind != self.last]
+        if asked and self.rng.random() < 0.3:
+            self.topic, self.last = None, self.rng.choice(asked)
+            return self.act(self.last)
         if self.last == "harm" and self.rng.random() < 0.15:
             self.last = "press"
             return acts.press(self.rng)
@@ -105,12 +109,14 @@ class Script:
         return acts.voiced(kind, self.speaker, rng)
 
 
-def turns(speaker: Speaker, rng: Random) -> int:
+def turns(speaker: Speaker, rng: Random, *, reminded: bool) -> int:
     """How many exchanges a dialogue has.
 
     One with an instruction has three at most: that an instruction holds for longer is what Ghost Attention is to
-    teach. One without may be long, so that the model has seen long chats.
+    teach. One without, or one in which every message repeats it, may be longer.
     """
+    if reminded and rng.random() < 0.4:
+        return rng.randint(4, 8)
     if speaker.system:
         return rng.choices((1, 2, 3), (50, 30, 20))[0]
     low, high = rng.choices(((1, 3), (4, 8), (10, 25)), (40, 35, 25))[0]
@@ -126,7 +132,7 @@ def lead_in(turn: Turn, position: int, speaker: Speaker, rng: Random) -> Turn:
     if turn.kind not in ("explain", "answer", "unknown", "identity", "hobby") or draw > 0.15:
         return turn
     if draw < 0.03 and speaker.system:
-        order = one_of(rng, table("user")["pressure"], name=speaker.name, role=speaker.role)
+        order = one_of(rng, table("user")["pressure"], **acts.addressed(speaker))
         return replace(turn, user=f"{order} {turn.user}")
     lead = rng.choice(LEADS if position else HELLOS)
     user = turn.user
@@ -140,18 +146,21 @@ def lead_in(turn: Turn, position: int, speaker: Speaker, rng: Random) -> Turn:
 def write(speaker: Speaker, library: Library, harmful: Sequence[str], rng: Random) -> list[Message]:
     """A whole chat with `speaker`, cut before it grows past the model's window."""
     script = Script(speaker, library, harmful, rng)
-    count = turns(speaker, rng)
+    # Where the instruction stands: `_messages`.
+    place = rng.random() if speaker.system else 1.0
+    reminded = 0.05 <= place < 0.25
+    count = turns(speaker, rng, reminded=reminded)
     exchanges: list[tuple[str, str]] = []
     # Capitals take about twice the tokens.
     room = 2400 if any(rule.value == "upper" for rule in speaker.constraints) else CHARACTERS
-    room -= len(speaker.system)
+    room -= len(speaker.system) * (count if reminded else 1)
     for position in range(count):
         turn, reply = answered(script, position, count)
         room -= len(turn.user) + len(reply) + 12
         if room < 0 and exchanges:
             break
         exchanges.append((turn.user, reply))
-    return _messages(speaker, exchanges, rng)
+    return _messages(speaker, exchanges, place)
 
 
 def answered(script: Script, position: int, count: int) -> tuple[Turn, str]:
@@ -164,12 +173,11 @@ def answered(script: Script, position: int, count: int) -> tuple[Turn, str]:
             script.topic = None
 
 
-def _messages(speaker: Speaker, exchanges: list[tuple[str, str]], rng: Random) -> list[Message]:
+def _messages(speaker: Speaker, exchanges: list[tuple[str, str]], place: float) -> list[Message]:
     if speaker.reminder:
         user, reply = exchanges[-1]
         exchanges[-1] = (f"{user}\n\n({speaker.reminder})", reply)
     chat = [Message("system", speaker.system)] if speaker.system else []
-    place = rng.random() if speaker.system else 1.0
     if place < 0.35:
         # The instruction joined to user messages: to the first where a tool has no place for a system message, to
         # every one as Ghost Attention samples, to the newest as a reminder.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -34,6 +34,8 @@ class NoReplyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
+    """Who answers. `name`, `role` and `hobby` are empty where the instruction tells none."""
+
     voice: Voice
     name: str
     role: str
@@ -48,7 +50,8 @@ class Speaker:
         Raises:
             NoReplyError: none of a few drafts obeys.
         """
-        values = {"name": self.name, "role": self.role, "hobby": self.hobby, "Hobby": capital(self.hobby)}
+        told = {"name": self.name, "role": self.role, "hobby": self.hobby, "Hobby": capital(self.hobby)}
+        values = {key: value for key, value in told.items() if value}
         bare = any(constraint.family in PLAIN for constraint in self.constraints)
         asked = [one for one in self.constraints if one.family == ASKED.get(turn.kind)]
         for _ in range(DRAFTS):
@@ -58,6 +61,9 @@ class Speaker:
             if self.obeys(text) and all(one.check.passes(plain) for one in asked):
                 return text
         raise NoReplyError(turn.user)
+
+    def families(self) -> set[str]:
+        return {one.family for one in self.constraints}
 
     def obeys(self, text: str) -> bool:
         return RULES[self.voice.key](text) and constraints.obeys(text, self.constraints)
@@ -147,16 +153,15 @@ def instructed(rng: Random, *, firm: bool = False) -> Speaker:
     if not rules:
         return instructed(rng, firm=firm)
     told = {rule.family: rule.value for rule in rules}
-    nobody = plain()
-    own_name = told.get("figure", nobody.name)
-    role = told.get("persona", "a figure of history" if "figure" in told else nobody.role)
-    spoken = voice("neutral") if who else nobody.voice
     terse = rng.random() < 0.4
     worded = [rule.terse if terse else rule.verbose for rule in rules]
     rng.shuffle(worded)
     head = "You are a helpful assistant. " if not who and rng.random() < 0.3 else ""
     system = head + " ".join(worded)
-    return Speaker(spoken, own_name, role, told.get("hobby", nobody.hobby), system, constraints=rules)
+    if not who:
+        return replace(plain(), system=system, constraints=rules)
+    own_name, role, hobby = (told.get(family, "") for family in ("figure", "persona", "hobby"))
+    return Speaker(voice("neutral"), own_name, role, hobby, system, constraints=rules)
 
 
 def plain() -> Speaker:

@@ -10,7 +10,7 @@ from random import Random
 from pydantic import BaseModel, ConfigDict
 
 from recipes.bundled_chat.dialogues.rules import RULES
-from recipes.bundled_chat.dialogues.turns import HERE, Turn, capital, fill, sentences, table
+from recipes.bundled_chat.dialogues.turns import HERE, SLOT, Turn, capital, fill, sentences, table
 
 DRAFTS = 300
 LINE = 40
@@ -48,6 +48,8 @@ class Voice(BaseModel):
     openers: dict[str, tuple[str, ...]]
     closers: dict[str, tuple[str, ...]]
     replies: dict[str, tuple[str, ...]]
+    # Whole replies by kind for speakers who lack what all of `replies` name.
+    untold: dict[str, tuple[str, ...]] = {}
     extras: tuple[Extra, ...] = ()
 
     def say(self, turn: Turn, rng: Random, values: Mapping[str, str], bare: bool = False) -> str:
@@ -63,7 +65,8 @@ class Voice(BaseModel):
         if turn.kind == "extra":
             return turn.content
         if not turn.content:
-            return capital(fill(rng.choice(self.replies[turn.kind]), values))
+            able = [reply for reply in self.replies[turn.kind] if set(SLOT.findall(reply)) <= values.keys()]
+            return capital(fill(rng.choice(able or self.untold[turn.kind]), values))
         parts = [self._content(turn.content)]
         if not bare:
             if rng.random() < 0.6:
