@@ -214,6 +214,8 @@ async def test_a_dialogue_too_long_loses_its_oldest_exchanges() -> None:
     assert contents(row, "user")[-1] == "question 12"
     assert contents(row, "user")[0] == f"question {13 - row.turns}"
     assert contents(row, "assistant")[0] == f"source answer {13 - row.turns}"
+    # The prompt repeats the instruction, the row does not: it holds more of the dialogue.
+    assert prompts(made)[-1].count("question") < row.turns
     constrained = await make(planned(12, history="constrained"), tools(window=130))
     assert contents(constrained, "user")[-1] == "question 12"
     assert len(contents(constrained, "assistant")) == constrained.turns
