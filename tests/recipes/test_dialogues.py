@@ -18,6 +18,7 @@ from recipes.bundled_chat.dialogues.rules import RULES
 from recipes.bundled_chat.dialogues.turns import Turn, table
 from recipes.bundled_chat.dialogues.voices import shipped, voice
 
+KINDS = ("refuse", "care", "answer")
 COUNT = 300
 FIXTURE = """
 [[topic]]
@@ -177,15 +178,34 @@ def test_the_instruction_is_also_joined_to_user_messages(folder: Path) -> None:
 
 
 def test_every_haiku_and_every_couplet_passes_its_check() -> None:
-    lines = table("additions")["haiku"]
     check = Check(kind="haiku", count=1)
-    for first in lines["first"]:
-        for second in lines["second"]:
-            assert check.passes(f"{first}\n{second}\n{lines['third'][0]}"), (first, second)
-    for third in lines["third"]:
-        assert check.passes(f"{lines['first'][0]}\n{lines['second'][0]}\n{third}"), third
-    for couplet in table("additions")["rhyme"]["couplets"]:
-        assert Check(kind="rhyme").passes(couplet), couplet
+    for kind in ("haiku", "haiku_refuse", "haiku_care"):
+        lines = table("additions")[kind]
+        for first in lines["first"]:
+            for second in lines["second"]:
+                assert check.passes(f"{first}\n{second}\n{lines['third'][0]}"), (first, second)
+        for third in lines["third"]:
+            assert check.passes(f"{lines['first'][0]}\n{lines['second'][0]}\n{third}"), third
+    for couplets in table("additions")["rhyme"].values():
+        for couplet in couplets:
+            assert Check(kind="rhyme").passes(couplet), couplet
+
+
+def test_verse_declines_what_is_declined() -> None:
+    for name in ("haiku", "rhyme"):
+        (constraint,) = constraints.drawn([name], Random(1))
+        told = {kind: {constraints.apply(constraint, "x", Random(i), kind) for i in range(50)} for kind in KINDS}
+        assert not told["refuse"] & told["answer"]
+        assert not told["care"] & told["answer"]
+
+
+def test_a_sentence_too_long_ends_where_it_may() -> None:
+    text = "A potato is a starchy vegetable that grows underground as the swollen part of a stem. It is cheap."
+    (constraint,) = constraints.drawn(["length"], Random(1))
+    said = {most: constraints.apply(replace(constraint, value=most), text, Random(1)) for most in ("3", "9", "11")}
+    assert said["3"] == text.split(". ")[0] + "."
+    assert said["9"] == "A potato is a starchy vegetable that grows underground."
+    assert said["11"] == said["9"]
 
 
 def test_constraints_are_applied_so_that_their_checks_pass() -> None:

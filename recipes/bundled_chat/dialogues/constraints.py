@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
 
 from gatt import families
 from gatt.families import Constraint, Family
+from recipes.bundled_chat import values
 from recipes.bundled_chat.dialogues.turns import one_of, sentences, table
 
 # The model speaks English alone.
@@ -18,6 +20,11 @@ ORDER = (
     "haiku", "rhyme", "sentence", "length", "address", "vocabulary", "opening", "closing", "emoji", "bullets", "case",
     "format", "json",
 )  # fmt: skip
+# Kinds of turn whose verse must say so.
+DECLINED = ("refuse", "care")
+# Before these words a sentence may end, if it has at least so many words by then.
+BREAKS = re.compile("that|which|who|where|when|while|because|so|as|and|but|with|for|in|on|from|by|to|at|if")
+FEWEST = 4
 # How often each style family is drawn, against one another; those with many values take longest to learn.
 STYLE = {
     "closing": 20, "opening": 16, "address": 14, "vocabulary": 12, "emoji": 8, "sentence": 7, "length": 6, "case": 8,
@@ -31,7 +38,7 @@ FIRM_STYLE = STYLE | {"closing": 8, "opening": 8, "address": 6, "vocabulary": 6,
 @cache
 def known() -> dict[str, Family]:
     """The families that the model can obey at all."""
-    return {name: family for name, family in families.load().items() if name not in UNSPOKEN}
+    return {name: family for name, family in values.extended().items() if name not in UNSPOKEN}
 
 
 def draw(
@@ -53,8 +60,13 @@ def drawn(names: Sequence[str], rng: Random) -> tuple[Constraint, ...]:
     return families.only(known(), ordered, rng, split="all").constraints
 
 
-def apply(constraint: Constraint, text: str, rng: Random) -> str:
-    """`text` changed to obey one constraint. Constraints that only questions bring out change nothing."""
+def apply(constraint: Constraint, text: str, rng: Random, kind: str = "") -> str:
+    """`text` changed to obey one constraint. Constraints that only questions bring out change nothing.
+
+    Verse is not made of the text but drawn by the `kind` of turn it answers: it must decline what the text declines.
+    """
+    if constraint.family in VERSE:
+        return VERSE[constraint.family](kind, rng)
     change = APPLY.get(constraint.family)
     return change(text, constraint.value, rng) if change else text
 
@@ -79,8 +91,13 @@ def _bullets(text: str, _: str, rng: Random) -> str:
 
 
 def _length(text: str, value: str, _: Random) -> str:
-    """As many of the first sentences as the words allow; none may fit, and then another answer must be found."""
+    """As many of the first sentences as the words allow, or as much of the first as makes sense.
+
+    Nothing may fit, and then another answer must be found.
+    """
     kept, *others = sentences(text)
+    if len(kept.split()) > int(value):
+        return _clause(kept, int(value))
     for sentence in others:
         if len(f"{kept} {sentence}".split()) > int(value):
             break
@@ -88,11 +105,26 @@ def _length(text: str, value: str, _: Random) -> str:
     return kept
 
 
-def _haiku(_: str, __: str, rng: Random) -> str:
-    lines = table("additions")["haiku"]
+def _clause(sentence: str, most: int) -> str:
+    """The longest beginning of at most `most` words that can stand alone; the sentence itself where none can."""
+    words = sentence.split()
+    for end in range(min(most, len(words) - 1), FEWEST - 1, -1):
+        if words[end - 1][-1] == "," or BREAKS.fullmatch(words[end]):
+            return " ".join(words[:end]).rstrip(",;:") + "."
+    return sentence
+
+
+def _haiku(kind: str, rng: Random) -> str:
+    lines = table("additions")[f"haiku_{kind}" if kind in DECLINED else "haiku"]
     return "\n".join(rng.choice(lines[part]) for part in ("first", "second", "third"))
 
 
+def _couplet(kind: str, rng: Random) -> str:
+    lines: list[str] = table("additions")["rhyme"][kind if kind in DECLINED else "couplets"]
+    return rng.choice(lines)
+
+
+VERSE: dict[str, Callable[[str, Random], str]] = {"haiku": _haiku, "rhyme": _couplet}
 APPLY: dict[str, Callable[[str, str, Random], str]] = {
     "sentence": lambda text, value, rng: sentences(text)[0],
     "address": _address,
@@ -102,8 +134,6 @@ APPLY: dict[str, Callable[[str, str, Random], str]] = {
     "emoji": lambda text, value, rng: f"{text} {value}",
     "bullets": _bullets,
     "length": _length,
-    "haiku": _haiku,
-    "rhyme": lambda text, value, rng: str(rng.choice(table("additions")["rhyme"]["couplets"])),
     "case": lambda text, value, rng: text.lower() if value == "lower" else text.upper(),
     "format": lambda text, value, rng: f'"{text}"',
     "json": lambda text, value, rng: json.dumps({"answer": text}, ensure_ascii=False),

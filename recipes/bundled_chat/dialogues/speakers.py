@@ -57,7 +57,7 @@ class Speaker:
         for _ in range(DRAFTS):
             plain = text = self.voice.say(turn, rng, values, bare)
             for constraint in self.constraints:
-                text = constraints.apply(constraint, text, rng)
+                text = constraints.apply(constraint, text, rng, turn.kind)
             if self.obeys(text) and all(one.check.passes(plain) for one in asked):
                 return text
         raise NoReplyError(turn.user)
