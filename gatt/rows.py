@@ -27,7 +27,7 @@ class Turn(BaseModel):
 
 class Row(BaseModel):
     """`messages` begin with the instruction, as a system message, and end with the answer to learn. A row without
-    `families` has no instruction (context distillation).
+    `families` has no instruction (plain rows, context distillation).
 
     The instruction stands there and nowhere else, unless a newer one rules from turn `changed_at` on: that one
     stands in the user message of this turn. Rows of one `dialogue_id` share the dialogue and the instruction, and

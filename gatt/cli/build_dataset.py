@@ -71,6 +71,10 @@ def build_dataset(
     change: Annotated[
         float, typer.Option(min=0, max=1, help="Share of rows in which a newer instruction takes over.")
     ] = 0.0,
+    plain: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of rows without any instruction, so that plain chat stays as it is."),
+    ] = 0.0,
     retries: Annotated[int, typer.Option(min=0, help="How often to sample again where no candidate obeys.")] = 2,
     temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.9,
     top_p: Annotated[float, typer.Option(min=0.001, max=1)] = 0.95,
@@ -126,6 +130,7 @@ def build_dataset(
             history=history,
             ask=ask,
             change=change,
+            plain=plain,
             retries=retries,
             temperature=temperature,
             top_p=top_p,

@@ -33,6 +33,7 @@ NOTES = (
     "(`ask`) ends with such a question instead of the source's own last user message.",
     "`history` original: answers before the last are the source's, or sampled without the instruction where it has "
     "none. constrained: sampled under the instruction and verified.",
+    "Rows without families have no instruction (`plain`): the model's own answers to plain dialogues.",
 )
 
 

@@ -30,8 +30,8 @@ class Options(BaseModel):
     `turns` is the least and most number of user turns; `per_dialogue` rows have one dialogue and one instruction,
     and end at different turns: what they share is sampled once, and read once by the trainer. `most` the most
     constraints of an instruction; `ask` the share of the rows with a constraint that only a question brings out in
-    which the last user message is such a question; `change` the share in which a second instruction takes over.
-    `distill_prefix` makes rows of context distillation instead of instructions.
+    which the last user message is such a question; `change` the share in which a second instruction takes over; `plain`
+    the share of dialogues without one. `distill_prefix` makes rows of context distillation instead of instructions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +48,7 @@ class Options(BaseModel):
     terse: float = Field(0.5, ge=0, le=1)
     ask: float = Field(0.5, ge=0, le=1)
     change: float = Field(0.0, ge=0, le=1)
+    plain: float = Field(0.0, ge=0, le=1)
     retries: int = Field(2, ge=0)
     temperature: float = Field(0.9, ge=0, le=2)
     top_p: float = Field(0.95, gt=0, le=1)
@@ -122,13 +123,13 @@ def plan(number: int, options: Options, source: Source, families: Mapping[str, F
     while parts and sum(len(part.users) for part in parts[:-1]) >= length:
         parts.pop()  # what only the longer rows of this dialogue need
     topic = rng.choice(source.topics) if source.topics else None
-    distilled = options.distill_prefix is not None
-    nothing = Instruction(())
-    instruction = nothing if distilled else draw(families, names, rng, most=options.most, split="train")
-    change = None
     # Every number is drawn whether used or not: what one option changes, the others keep.
-    changes, terse_at, reading = (rng.random() for _ in range(3))
-    if changes < options.change and longest > 1 and not distilled:
+    changes, terse_at, reading, plain_at = (rng.random() for _ in range(4))
+    uninstructed = options.distill_prefix is not None or plain_at < options.plain
+    nothing = Instruction(())
+    instruction = nothing if uninstructed else draw(families, names, rng, most=options.most, split="train")
+    change = None
+    if changes < options.change and longest > 1 and not uninstructed:
         change = _change(rng.randint(2, longest), instruction, families, names, options, rng)
     if change and change.turn > length:
         change = None

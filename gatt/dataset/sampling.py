@@ -280,16 +280,18 @@ def _within(messages: list[Message], tools: Tools) -> list[int]:
 def _stored(plan: Plan, context: list[Message], tools: Tools) -> tuple[list[Message], int]:
     """The dialogue as it is stored, without its last answer, and how many of the oldest exchanges it lost.
 
-    The instruction stands first and user turns are plain, so that more of them fit the window than in sampling.
+    The instruction, if any, stands first and user turns are plain, so that more of them fit the window than in
+    sampling.
     """
     words = list(context)
     if plan.change:
         newer = CHANGE_LEAD + plan.change.instruction.text(terse=plan.terse)
         at = 2 * (plan.change.turn - 1)
         words[at] = replace(words[at], content=joined(newer, words[at].content))
-    system = Message("system", plan.instruction.text(terse=plan.terse))
-    start, _ = fitted(plan, words, tools, [system])
-    return [system, *words[2 * start :]], start
+    text = plan.instruction.text(terse=plan.terse)
+    lead = [Message("system", text)] if text else []
+    start, _ = fitted(plan, words, tools, lead)
+    return [*lead, *words[2 * start :]], start
 
 
 def _alternating(users: Sequence[str], answers: Sequence[str]) -> list[Message]:

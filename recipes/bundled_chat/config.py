@@ -60,6 +60,7 @@ class Ghost(Strict):
     candidates: int
     turns: str
     most: int
+    plain: float
     ask: float
     history: str
     temperature: float

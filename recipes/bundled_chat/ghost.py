@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from recipes.bundled_chat import chats
+from recipes.bundled_chat import chats, values
 from recipes.bundled_chat.config import HERE, Ghost, load
 
 CHARACTERS = HERE / "characters.toml"
@@ -27,11 +27,13 @@ def gatt(*words: object) -> None:
         raise SystemExit(code)
 
 
-def build(recipe: Ghost, model: Path, source: Path, out: Path) -> None:
-    words = ["build-dataset", "--model", model, "--source", source, "--lists", CHARACTERS, "--out", out]
+def build(recipe: Ghost, model: Path, source: Path, lists: Path, out: Path) -> None:
+    words = ["build-dataset", "--model", model, "--source", source, "--out", out]
+    words += ["--lists", CHARACTERS, "--lists", lists]
     words += ["--families", ",".join(recipe.families), "--n", recipe.rows, "--k", recipe.candidates]
     words += ["--turns", recipe.turns, "--most", recipe.most, "--history", recipe.history]
-    words += ["--per-dialogue", recipe.per_dialogue, "--ask", recipe.ask, "--temperature", recipe.temperature]
+    words += ["--per-dialogue", recipe.per_dialogue, "--plain", recipe.plain, "--ask", recipe.ask]
+    words += ["--temperature", recipe.temperature]
     words += ["--max-tokens", recipe.max_tokens, "--seed", recipe.seed]
     gatt(*words, *(["--resume"] if out.exists() else []))
 
@@ -45,11 +47,13 @@ def tune(recipe: Ghost, model: Path, data: Path, out: Path) -> None:
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Build the dataset with the tuned model, and train the model on it: `DIR`/ghost/model."""
     recipe = load().ghost_attention
-    source, data = out / "chats.jsonl", out / "gatt-data"
+    source, lists, data = out / "chats.jsonl", out / "values.toml", out / "gatt-data"
     if not source.exists():
         chats.main(source, recipe.dialogues, recipe.seed)
+    if not lists.exists():
+        values.main(lists)
     if not (data / "manifest.json").exists():
-        build(recipe, out / "firm", source, data)
+        build(recipe, out / "firm", source, lists, data)
     tune(recipe, out / "firm", data, out / "ghost")
 
 

@@ -144,6 +144,13 @@ def test_a_constraint_is_due_when_the_user_asks_in_whatever_capitals() -> None:
     assert due(one.instruction, "Tell me of pets.") == []
 
 
+def test_a_share_of_dialogues_has_no_instruction() -> None:
+    plans = planned(600, Options(plain=0.2, per_dialogue=2, change=0.5))
+    bare = [one for one in plans if not one.families()]
+    assert 80 < len(bare) < 160
+    assert all(one.change is None and one.ask is None for one in bare)
+
+
 def test_the_rows_of_a_dialogue_differ_in_turns_and_question_alone() -> None:
     plans = planned(30, Options(turns=(2, 9), per_dialogue=3, change=0.5))
     for first in range(0, 30, 3):

@@ -234,6 +234,14 @@ async def test_a_message_too_long_for_the_window_drops_the_row() -> None:
         await make(planned(1, users=("long " * 200,)), tools(window=130))
 
 
+async def test_without_an_instruction_a_row_is_plain_dialogue() -> None:
+    made = tools(lambda prompt, seed: "no" if "question" in prompt else "")
+    row = await make(planned(instruction=Instruction(())), made)
+    assert [turn.role for turn in row.messages] == ["user", "assistant"] * 3
+    assert (row.messages[-1].content, row.checks, row.families) == ("no", (), ())
+    assert "<|system|>" not in prompts(made)[-1]
+
+
 async def test_requests_of_one_row_share_a_session() -> None:
     made = tools()
     await make(planned(history="constrained"), made)
