@@ -12,7 +12,7 @@ chat: .venv/base
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2
 
-# Ghost Attention from random weights to the table, on a small model: about ten minutes on two cores.
+# Ghost Attention from random weights to the table, on a small model: some twenty minutes on two cores.
 gatt-demo: .venv/train
 	@$(BIN)/python -m recipes.gatt_demo.run --out .gatt-demo
 
