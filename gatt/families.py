@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,11 @@ def joined(instruction: str, user: str) -> str:
     return f"{instruction}\n\n{user}"
 
 
+def words_of(text: str) -> str:
+    """The words of a question, so that one with other capitals and marks is known as the same."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -112,11 +118,19 @@ class Family(Strict):
         return [*self.entries, *(Entry(value=value) for value in self.values)] or [Entry(value="")]
 
     def split(self, split: Split) -> list[Entry]:
-        """The values of one split. Families with few values have the same ones in both."""
+        """The values of one split. Families with few values have the same ones in both.
+
+        A value is in the same split of every list that it stands on, in whatever letter case: by its hash. Only
+        where that leaves a split empty does the first value by hash take that place.
+        """
         choices = self.choices()
         if split == "all" or len(choices) < SPLITTABLE:
             return choices
-        return [one for one in choices if (zlib.crc32(one.value.encode()) % TEST_SHARE == 0) == (split == "test")]
+        hashes = {one.value: zlib.crc32(one.value.casefold().encode()) for one in choices}
+        test = [one for one in choices if hashes[one.value] % TEST_SHARE == 0]
+        if len(test) in (0, len(choices)):
+            test = [min(choices, key=lambda one: hashes[one.value])]
+        return test if split == "test" else [one for one in choices if one not in test]
 
     def constraint(self, name: str, entry: Entry, rng: Random) -> Constraint:
         """The value in words drawn from the wordings."""
@@ -148,7 +162,7 @@ def load(*files: Path) -> dict[str, Family]:
         try:
             tables = tomllib.loads(file.read_text("utf-8"))
             families |= {name: Family.model_validate(table) for name, table in tables.items()}
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise FamilyError(f"families file {file} cannot be read: {error}") from error
         except ValidationError as error:
             first = error.errors()[0]

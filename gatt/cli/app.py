@@ -34,8 +34,8 @@ def group() -> None:
       gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out gatt-data
       gatt inspect gatt-data
       gatt train --data gatt-data --model ~/models/Qwen2.5-0.5B-Instruct --out tuned
-      gatt eval --model runs/gatt/merged --baseline bundled --json eval.json --chart eval.svg
-      gatt attention bundled runs/gatt/merged --dialogue dialogue.json --out attention.svg
+      gatt eval --model tuned/model --baseline bundled --json eval.json --chart eval.svg
+      gatt attention bundled tuned/model --dialogue dialogue.json --out attention.svg
     """
 
 

@@ -11,7 +11,7 @@ import typer
 def attention(
     models: Annotated[list[str], typer.Argument(help="Model folders or names: before, after.")],
     dialogue: Annotated[Path, typer.Option(help='JSON or JSONL, {"messages": [...]}: the first one is taken.')],
-    out: Annotated[Path, typer.Option(help="Where the picture goes, .svg or .png: both and a .json are made.")],
+    out: Annotated[Path, typer.Option(help="The picture, .svg or .png: both are made, and .attention.json.")],
     instruction: Annotated[str, typer.Option(help="In place of the dialogue's own system message.")] = "",
     bin_size: Annotated[int, typer.Option("--bin", min=1, help="Neighbouring tokens in one cell.")] = 16,
     layers: Annotated[str, typer.Option(help="Such as 0,4-7; all when none are named.")] = "",
@@ -23,8 +23,8 @@ def attention(
 
     \b
     Examples:
-      gatt attention bundled runs/gatt/merged --dialogue wilde.json --out attention.svg
-      gatt attention runs/gatt/merged --dialogue wilde.json --out attention.svg --layers 4-7 --bin 8
+      gatt attention bundled tuned/model --dialogue wilde.json --out attention.svg
+      gatt attention tuned/model --dialogue wilde.json --out attention.svg --layers 4-7 --bin 8
     """
     from dataclasses import asdict
 
@@ -56,7 +56,7 @@ def attention(
             "turns": list(dict.fromkeys(bins.row_turns)),
             "heats": [asdict(heat) for heat in heats],
         },
-        out.with_suffix(".json"),
+        out.with_suffix(".attention.json"),
     )
     for model, heat in zip(models, heats, strict=True):
         turn = bins.row_turns[-1]
@@ -73,7 +73,10 @@ def _numbers(text: str, option: str) -> list[int]:
     try:
         for part in text.split(",") if text else []:
             low, _, high = part.partition("-")
-            numbers += range(int(low), int(high or low) + 1)
+            several = range(int(low), int(high or low) + 1)
+            if not several:
+                raise ValueError
+            numbers += several
     except ValueError:
         raise GattError(f"{option} takes numbers from 0, such as 0,4-7, not '{text}'") from None
     return numbers

@@ -54,7 +54,10 @@ def build_dataset(
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Most constraints of one instruction.")] = 3,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Rows to keep.")] = 1000,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, max=256, help="Candidates for each answer.")] = 4,
+    k: Annotated[
+        int,
+        typer.Option("--k", "-k", min=1, max=256, help="Candidates an answer; the first that obeys is kept."),
+    ] = 4,
     turns: Annotated[
         str | None, typer.Option(metavar="LOW-HIGH", help="User turns, drawn evenly [default: 1-20].")
     ] = None,
@@ -86,7 +89,8 @@ def build_dataset(
         typer.Option(metavar="TEXT|FILE", help="Context distillation of this prefix instead; needs --reward."),
     ] = None,
     reward: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Reward model: a sequence classifier with one label.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Sequence classifier with one label: of those that obey the best is kept."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run was cut short.")] = False,
 ) -> None:
@@ -154,6 +158,7 @@ def build_dataset(
                 loaded,
                 reward=scorer,
                 model_folder=_folder(settings, model),
+                reward_folder=reward,
                 concurrency=concurrency,
                 progress=progress,
             )

@@ -45,8 +45,8 @@ def evaluate(
     \b
     Examples:
       gatt eval
-      gatt eval --model runs/gatt/merged --baseline bundled --json eval.json --chart eval.svg
-      gatt eval --model runs/gatt/merged --baseline bundled --turns 20 --n 50 --history violating
+      gatt eval --model tuned/model --baseline bundled --json eval.json --chart eval.svg
+      gatt eval --model tuned/model --baseline bundled --turns 20 --n 50 --history violating
     """
     import asyncio
 
@@ -71,7 +71,7 @@ def evaluate(
         raise GattError(f"--history takes {', '.join(HISTORIES)}, not '{', '.join(sorted(unknown)) or history}'")
     if n < report.FEW:
         typer.echo(f"note: with n = {n} the intervals are wide; 200 and more tell arms apart", err=True)
-    default_arms = "baseline,reminder,gatt" if baseline else "baseline,reminder"
+    default_arms = "baseline,reminder,gatt" if baseline else "gatt" if model else "baseline,reminder"
     request = Request(
         arms=tuple(_names(arms or default_arms)),
         plan=Plan(_turns(turns), tuple(kinds), seed, max_tokens, temperature, tries, concurrency),

@@ -45,12 +45,14 @@ def make_lists(
     names = chosen(shipped, [name.strip() for name in families.split(",") if name.strip()])
     if out.exists() and not force:
         raise GattError(f"{out} exists: give another --out, or --force to replace it")
+    if not out.parent.is_dir():
+        raise GattError(f"--out {out}: there is no folder {out.parent}")
     settings = read_settings()
     opened = open_engine(settings, model, engine or settings.engine)
 
     async def run() -> dict[str, Listed]:
         console = Console(stderr=True, quiet=not sys.stderr.isatty())
-        made = {}
+        made: dict[str, Listed] = {}
         try:
             with console.status("asking the model") as status:
                 for name in names:
@@ -63,12 +65,13 @@ def make_lists(
                         verify=verify,
                         progress=lambda family, count: status.update(f"{family}: {count} of {n}"),
                     )
+                    # At once: a failure in the next list costs none before it.
+                    write_families(out, shipped, made, opened.engine.model)
         finally:
             await opened.engine.close()
         return made
 
     made = asyncio.run(run())
-    write_families(out, shipped, made, opened.engine.model)
     for name, listed in made.items():
         left_out = f", {len(listed.not_recalled)} not recalled" if verify else ""
         typer.echo(f"{name}: {len(listed.values)} of {n} values{left_out}")

@@ -25,7 +25,7 @@ from gatt.dataset.shards import finish, require_parquet
 from gatt.dataset.sources import Source
 from gatt.errors import GattError
 from gatt.families import Family, chosen
-from guardrails.judge import Judge
+from guardrails.rendering import RenderingError
 
 # A run gives up after so many tries a row wanted, and never before this many.
 MOST_TRIES = 10
@@ -36,15 +36,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is built from what. `model_folder` is hashed into the manifest; `progress` is told rows kept and dropped."""
+    """What is built from what; `progress` is told rows kept and dropped.
+
+    `reward` ranks the candidates. The files in `model_folder` and `reward_folder` are hashed into the manifest.
+    """
 
     engine: Engine
     source: Source
     options: Options
     families: Mapping[str, Family]
-    judge: Judge | None = None
     reward: Reward | None = None
     model_folder: Path | None = None
+    reward_folder: Path | None = None
     concurrency: int = 32
     progress: Progress = lambda kept, dropped: None
 
@@ -62,8 +65,8 @@ async def build(job: Job, out: Path, *, resume: bool = False) -> Manifest:
     options = job.options
     if options.max_tokens >= job.engine.window:
         raise GattError(f"--max-tokens {options.max_tokens} fills the model's window of {job.engine.window}: lower it")
-    if (options.distill_prefix is None) != (job.reward is None):
-        raise GattError("context distillation needs a prefix and a reward: give --distill-prefix and --reward")
+    if options.distill_prefix is not None and job.reward is None:
+        raise GattError("context distillation needs a reward model: give --reward")
     if options.distill_prefix is not None and job.source.topics:
         raise GattError("context distillation needs prompts: give --source")
     names = [] if options.distill_prefix is not None else chosen(job.families, options.families, options.held_out)
@@ -136,20 +139,25 @@ async def _run(job: Job, names: list[str], journal: Journal) -> None:
 
 async def _rows(plans: list[Plan], job: Job) -> list[Outcome]:
     """What becomes of the rows of one dialogue, the shortest first. Raises EngineError."""
-    tools = Tools(job.engine, job.options, job.judge)
+    tools = Tools(job.engine, job.options, job.reward)
+    make_row = make if job.options.distill_prefix is None else distill
     outcomes = []
     unwritten: str | None = None
     try:
         plans = await written(plans, tools)
     except Dropped as dropped:
         unwritten = dropped.reason
+    except RenderingError:
+        unwritten = "the tokenizer cannot write it"
     for made in plans:
         row, reason = None, unwritten
         if unwritten is None:
             try:
-                row = await (make(made, tools) if job.reward is None else distill(made, tools, job.reward))
+                row = await make_row(made, tools)
             except Dropped as dropped:
                 reason = dropped.reason
+            except RenderingError:  # such as a character that a tokenizer without bytes does not have
+                reason = "the tokenizer cannot write it"
         outcomes.append(
             Outcome(
                 number=made.number,

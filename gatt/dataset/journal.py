@@ -93,7 +93,11 @@ class Journal:
         lines = whole[:end].split(b"\n")[:-1]
         if not lines:
             return False
-        same_settings(json.loads(lines[0]), settings, self.path.parent)
+        try:
+            begun = json.loads(lines[0])
+        except ValueError as error:
+            raise GattError(f"line 1 of {self.path} is damaged: build in another folder") from error
+        same_settings(begun, settings, self.path.parent)
         self._stream.truncate(end)
         self._stream.seek(end)
         for number, line in enumerate(lines[1:], 2):

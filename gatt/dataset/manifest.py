@@ -111,7 +111,7 @@ def settings(job: Job) -> dict[str, Any]:
         "source": job.source.name,
         "source_sha256": job.source.sha256,
         "families_sha256": hashlib.sha256(families.encode()).hexdigest(),
-        "judge": f"{job.judge.name} {job.judge.version}" if job.judge else None,
+        "reward_sha256": hashes(job.reward_folder) if job.reward_folder else {},
         **job.options.model_dump(mode="json", exclude={"families"}),
         "families": list(job.options.families),
     }

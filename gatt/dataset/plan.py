@@ -6,7 +6,6 @@ So a run that was killed and resumed, and a run with another concurrency, make t
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gatt.dataset.sources import Dialogue, Source
-from gatt.families import Constraint, Family, Instruction, draw
+from gatt.families import Constraint, Family, Instruction, draw, words_of
 from gatt.rows import Reading
 
 History = Literal["original", "constrained", "mixed"]
@@ -136,7 +135,10 @@ def plan(number: int, options: Options, source: Source, families: Mapping[str, F
     ruling = change.instruction if change else instruction
     asked = ruling.asked_for()
     own = Random(f"{options.seed}/{dialogue}/{row}")
-    ask = own.choice(own.choice(asked).asks) if asked and own.random() < options.ask else None
+    users = tuple(user for part in parts for user in part.users)[:length]
+    # What is asked for is learned in the words of training: a source's own question may be one of the evaluation's.
+    probed = bool(users) and any(words_of(users[-1]) in map(words_of, one.probes) for one in asked)
+    ask = own.choice(own.choice(asked).asks) if asked and (own.random() < options.ask or probed) else None
     constrained = options.history == "constrained" or (options.history == "mixed" and reading < 0.5)
     return Plan(
         number=number,
@@ -144,13 +146,13 @@ def plan(number: int, options: Options, source: Source, families: Mapping[str, F
         seed=options.seed,
         source=topic if topic is not None else "+".join(part.id for part in parts),
         length=length,
-        users=tuple(user for part in parts for user in part.users)[:length],
+        users=users,
         answers=tuple(answer for part in parts for answer in part.answers)[:length],
         topic=topic,
         chained=len(parts) > 1,
         instruction=instruction,
         change=change,
-        terse=terse_at < options.terse,
+        terse=terse_at < options.terse and not uninstructed,
         history="constrained" if constrained else "original",
         ask=ask,
     )
@@ -161,13 +163,9 @@ def due(instruction: Instruction, user: str) -> list[Constraint]:
 
     A source's own user may ask, too: in the words of a probe, and with other capitals and marks.
     """
-    said = _plain(user)
-    asked = [one for one in instruction.asked_for() if said in map(_plain, (*one.asks, *one.probes))]
+    said = words_of(user)
+    asked = [one for one in instruction.asked_for() if said in map(words_of, (*one.asks, *one.probes))]
     return [*instruction.shown_in_every_reply(), *asked]
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def _parts(number: int, length: int, seed: int, source: Source, rng: Random) -> list[Dialogue]:

@@ -1,8 +1,9 @@
 """Making one row: prompts with the instruction joined to every user message, candidates, and which of them obey.
 
 Llama 2, section 3.3: the instruction is concatenated to all user messages and the latest model samples the answer.
-Here k candidates are sampled, programmatic checks refuse those that do not obey, a judge (where there is one) ranks
-the others, and the best is kept. The stored row has the instruction in front and nowhere else.
+Here k candidates are sampled, programmatic checks refuse those that do not obey, a reward model (where there is one)
+ranks the others, and the best is kept; without one it is the first. The stored row has the instruction in front and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from assistant.sampling import Sampling
 from gatt.dataset.plan import Options, Plan, due
 from gatt.families import Instruction, joined
 from gatt.rows import Row, Turn
-from guardrails.judge import Exchange, Judge
 from guardrails.messages import Message
 
 # What a newer instruction begins with, in the user message from which on it rules.
@@ -53,7 +53,7 @@ class Tools:
 
     engine: Engine
     options: Options
-    judge: Judge | None = None
+    reward: Reward | None = None
     refused: Counter[str] = field(default_factory=Counter)
     history: dict[int, str | Dropped] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ async def make(plan: Plan, tools: Tools) -> Row:
             k = tools.options.k if constrained else 1
             try:
                 prompt = joined_prompt(plan, context, tools) if constrained else fitted(plan, context, tools)[1]
-                tools.history[turn] = await best(prompt, context, instruction, plan, turn, k, tools)
+                tools.history[turn] = await best(prompt, context, users[turn - 1], instruction, plan, turn, k, tools)
             except Dropped as dropped:
                 tools.history[turn] = dropped
         sampled = tools.history[turn]
@@ -95,7 +95,7 @@ async def make(plan: Plan, tools: Tools) -> Row:
     context = [*_alternating(users[:-1], answers), Message("user", users[-1])]
     prompt = joined_prompt(plan, context, tools)
     stored, start = _stored(plan, context, tools)
-    target = await best(prompt, stored, plan.ruling(turn), plan, turn, tools.options.k, tools)
+    target = await best(prompt, stored, users[-1], plan.ruling(turn), plan, turn, tools.options.k, tools)
     if plan.history == "constrained" and plan.ask is None:
         tools.history[turn] = target  # what a longer row of this dialogue would sample again
     ruling = due(plan.ruling(turn), users[-1])
@@ -140,9 +140,18 @@ def fitted(plan: Plan, exchanges: list[Message], tools: Tools, lead: Sequence[Me
 
 
 async def best(
-    prompt: list[int], context: list[Message], instruction: Instruction, plan: Plan, turn: int, k: int, tools: Tools
+    prompt: list[int],
+    context: list[Message],
+    user: str,
+    instruction: Instruction,
+    plan: Plan,
+    turn: int,
+    k: int,
+    tools: Tools,
 ) -> str:
     """The best of `k` candidates that obey, sampled anew up to `retries` times where none does.
+
+    `context` is what a reward model sees; `user` the last message in its own words, without any instruction.
 
     Raises:
         Dropped: with the commonest reason of refusal.
@@ -152,10 +161,10 @@ async def best(
         sampling = sampling_of(tools.options, plan.sampling_seed(turn, attempt))
         ranked: list[tuple[float, str]] = []
         for candidate in await candidates(tools.engine, prompt, sampling, k, f"dialogue-{plan.dialogue}"):
-            reason = refusal(candidate, instruction, context[-1].content)
+            reason = refusal(candidate, instruction, user)
             score = 0.0
-            if reason is None and tools.judge is not None:
-                reason, score = await judged(tools.judge, context, candidate.text)
+            if reason is None and tools.reward is not None:
+                reason, score = await scored(tools.reward, context, candidate.text)
             if reason is None:
                 ranked.append((score, candidate.text))
             else:
@@ -203,19 +212,16 @@ def refusal(candidate: Candidate, instruction: Instruction, user: str) -> str | 
     return None
 
 
-async def judged(judge: Judge, context: Sequence[Message], reply: str) -> tuple[str | None, float]:
-    """Why the judge refuses a reply, if it does, and its score. A judge that fails has not passed anything."""
+async def scored(reward: Reward, context: list[Message], reply: str) -> tuple[str | None, float]:
+    """A reply's reward, or why it has none: a fault of the model must not end the run."""
     try:
-        verdict = await judge.judge(Exchange(tuple(context), reply))
+        score = await asyncio.to_thread(reward, context, reply)
     except Exception:
-        return "judge failed", 0.0
-    if not verdict.passed:
-        return "refused by the judge", 0.0
-    score = 0.0 if verdict.score is None else verdict.score
-    return ("judge failed", 0.0) if score != score else (None, score)
+        return "the reward model failed", 0.0
+    return ("the reward is not a number", 0.0) if score != score else (None, score)
 
 
-async def distill(plan: Plan, tools: Tools, reward: Reward) -> Row:
+async def distill(plan: Plan, tools: Tools) -> Row:
     """A row of context distillation: answered under a prefix that the stored row does not have.
 
     Llama 2, section 4.2.4: the prefix (a safety pre-prompt) is joined to adversarial prompts, and the answer is kept
@@ -224,17 +230,20 @@ async def distill(plan: Plan, tools: Tools, reward: Reward) -> Row:
     Raises:
         Dropped, EngineError: as `make`.
     """
-    prefix = tools.options.distill_prefix or ""
+    prefix, reward = tools.options.distill_prefix, tools.reward
+    assert prefix is not None
+    assert reward is not None
     users = list(plan.users)
     answers: list[str] = []
     for turn, given in enumerate(plan.answers[:-1], 1):
         if given is None:
             context = [*_alternating(users[: turn - 1], answers), Message("user", users[turn - 1])]
-            given = await best(_within(context, tools), context, Instruction(()), plan, turn, 1, tools)
+            nothing = Instruction(())
+            given = await best(_within(context, tools), context, users[turn - 1], nothing, plan, turn, 1, tools)
         answers.append(given)
     stored = [*_alternating(users[:-1], answers), Message("user", users[-1])]
     prefixed = [replace(m, content=joined(prefix, m.content)) if m.role == "user" else m for m in stored]
-    scored: dict[str, tuple[float, str]] = {}
+    best_of: dict[str, tuple[float, str]] = {}
     for name, messages in (("with", prefixed), ("without", stored)):
         sampling = sampling_of(tools.options, plan.sampling_seed(len(users), name))
         sampled = await candidates(
@@ -246,21 +255,20 @@ async def distill(plan: Plan, tools: Tools, reward: Reward) -> Row:
             if reason is None and prefix.casefold() in candidate.text.casefold():
                 reason = "repeats the prefix"
             if reason is None:
-                score = await asyncio.to_thread(reward, stored, candidate.text)
-                reason = None if score == score else "the reward is not a number"
+                reason, score = await scored(reward, stored, candidate.text)
             if reason is None:
                 usable.append((score, candidate.text))
             else:
                 tools.refused[reason] += 1
         if not usable:
             raise Dropped(f"no usable answer {name} the prefix")
-        scored[name] = max(usable, key=lambda one: one[0])
-    if not scored["with"][0] > scored["without"][0]:
+        best_of[name] = max(usable, key=lambda one: one[0])
+    if not best_of["with"][0] > best_of["without"][0]:
         raise Dropped("the reward is not better than without the prefix")
     return Row(
         id=f"{plan.number:07d}",
         dialogue_id=f"{plan.dialogue:07d}",
-        messages=tuple(Turn.of(message) for message in (*stored, Message("assistant", scored["with"][1]))),
+        messages=tuple(Turn.of(message) for message in (*stored, Message("assistant", best_of["with"][1]))),
         families=(),
         checks=(),
         terse=False,

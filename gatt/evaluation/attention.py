@@ -60,7 +60,7 @@ def read_dialogue(path: Path, instruction: str = "") -> list[Message]:
     """
     try:
         lines = path.read_text("utf-8").strip()
-        value = json.loads(lines.splitlines()[0] if path.suffix == ".jsonl" else lines)
+        value = json.loads(lines.split("\n")[0] if path.suffix == ".jsonl" else lines)
         messages = [Message(turn["role"], turn["content"]) for turn in value["messages"]]
     except (OSError, UnicodeDecodeError) as error:
         raise GattError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error

@@ -9,7 +9,7 @@ from random import Random
 
 from gatt.errors import GattError
 from gatt.evaluation.material import Material, Said
-from gatt.families import Constraint, Family, Instruction, go_together, only
+from gatt.families import Constraint, Family, Instruction, go_together, only, words_of
 
 # What every case is told; the other families take turns.
 ALWAYS = ("figure", "hobby")
@@ -56,7 +56,7 @@ def obeys(constraint: Constraint, reply: str, question: str) -> bool:
     except Exception as error:  # a check of someone's own families file may do anything
         raise GattError(
             f"the check of family '{constraint.family}' failed on the reply {reply[:60]!r}: "
-            f"{type(error).__name__}: {error}; mend it in the families file, then --resume"
+            f"{type(error).__name__}: {error}; mend it in the families file, and name another --json"
         ) from error
 
 
@@ -78,9 +78,12 @@ def draw_cases(
     Raises:
         GattError: the source has fewer user turns than the last measured turn needs.
     """
+    # A question about the instruction in the dialogue itself would remind the model of it.
+    questions = {words_of(text) for family in families.values() for text in (*family.asks, *family.probes)}
+    source = source.without(lambda said: words_of(said.user) in questions)
     if source.turns < max(turns):
         raise GattError(
-            f"the source has {source.turns} user turns, but turn {max(turns)} needs as many: "
+            f"the source has {source.turns} user turns that can be used, but turn {max(turns)} needs as many: "
             "give more dialogues with --source, or smaller --turns"
         )
     always = [name for name in ALWAYS if name in names]

@@ -72,7 +72,8 @@ class Journal:
         whole = data[: data.rfind(b"\n") + 1]  # a kill or a full disk may have cut the last line short
         if whole != data:
             os.truncate(path, len(whole))
-        for number, line in enumerate(whole.decode("utf-8").splitlines()):
+        # Not splitlines: a reply may have other characters that end a line.
+        for number, line in enumerate(whole.decode("utf-8").split("\n")[:-1]):
             try:
                 record = json.loads(line)
                 if number == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,11 @@ class Material:
     def openers(self) -> list[str]:
         """First messages: they need no context, so they can be asked at any turn."""
         return list(dict.fromkeys(dialogue[0].user for dialogue in self.dialogues))
+
+    def without(self, unwanted: Callable[[Said], bool]) -> Material:
+        """The dialogues without some of their turns."""
+        left = (tuple(said for said in dialogue if not unwanted(said)) for dialogue in self.dialogues)
+        return Material(tuple(dialogue for dialogue in left if dialogue), self.sha256)
 
     def chain(self, rng: Random) -> Iterator[Said]:
         """One long dialogue without end: all dialogues in random order, again and again."""

@@ -43,12 +43,14 @@ def open_contest(settings: Settings, names: Sequence[str], model: str | None, ba
     """Arms by name: baseline, reminder (the baseline with reminders), gatt (`model`), or any `name=FOLDER`.
 
     Raises:
-        GattError: an arm of an unknown kind, or named twice.
+        GattError: an arm of an unknown kind, or named twice, or the model before tuning is not given.
         EngineError: a model cannot be opened.
     """
     opened: dict[str, Model] = {}
     arms: dict[str, Arm] = {}
     models: dict[str, Model] = {}
+    if GATT in names and {BASELINE, REMINDER} & set(names) and not baseline:
+        raise GattError(f"{BASELINE} and {REMINDER} are the model before tuning: name it with --baseline")
     base, tuned = baseline or model or "bundled", model or "bundled"
     for text in names:
         name, _, folder = text.partition("=")

@@ -19,7 +19,7 @@ from gatt.evaluation import quality, sys_ifeval
 from gatt.evaluation.cases import draw_cases
 from gatt.evaluation.histories import HistoryKind
 from gatt.evaluation.journal import Journal
-from gatt.evaluation.material import SHIPPED, Material, read
+from gatt.evaluation.material import SHIPPED, Material, Said, read
 from gatt.evaluation.meter import Meter
 from gatt.evaluation.models import Contest, digest_of, open_contest
 from gatt.evaluation.quality import Quality
@@ -84,9 +84,10 @@ async def evaluate(request: Request, settings: Settings) -> Result:
     plan = request.plan
     if "violating" in plan.histories and not source.answers:
         raise GattError("the source has user turns only, so there is no violating history: leave it out of --history")
-    cases = draw_cases(families, names, request.hold_out, source, turns=plan.turns, n=request.n, seed=plan.seed)
     contest = open_contest(settings, request.arms, request.model, request.baseline)
     try:
+        source = fitting(source, contest)
+        cases = draw_cases(families, names, request.hold_out, source, turns=plan.turns, n=request.n, seed=plan.seed)
         described = describe(request, contest, names, source.sha256)
         journal = Journal(journal_path(request.out) if request.out else None, described, resume=request.resume)
         try:
@@ -120,6 +121,15 @@ async def evaluate(request: Request, settings: Settings) -> Result:
         recall.skipped,
         meter.seconds,
     )
+
+
+def fitting(source: Material, contest: Contest) -> Material:
+    """The source without messages that take more than half of some arm's window: they leave no room for the rest."""
+
+    def too_long(said: Said) -> bool:
+        return any(2 * arm.engine.template.count(said.user) > arm.engine.window for arm in contest.arms)
+
+    return source.without(too_long)
 
 
 def describe(request: Request, contest: Contest, names: Sequence[str], source_digest: str) -> dict[str, Any]:

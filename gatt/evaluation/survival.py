@@ -61,9 +61,12 @@ def survivals(
 
 
 def of(arm: str, group: str, dialogues: Sequence[Mapping[int, bool]]) -> Survival:
-    """The curve of dialogues, each of which kept to the instruction or not at its turns; all have the same turns."""
-    turns = sorted(dialogues[0])
-    lapses = [next((turn for turn in turns if not kept[turn]), turns[-1] + 1) for kept in dialogues]
+    """The curve of dialogues, each of which kept to the instruction or not at its turns.
+
+    Held-out families may be of both kinds: then the curve has the turns that all dialogues have.
+    """
+    turns = sorted(set.intersection(*map(set, dialogues)))
+    lapses = [min((turn for turn, held in kept.items() if not held), default=turns[-1] + 1) for kept in dialogues]
     curve = tuple(Share(sum(lapse > turn for lapse in lapses), len(lapses)) for turn in turns)
     before = (len(lapses), *(share.passed for share in curve))
     conditional = tuple(Share(share.passed, n) for share, n in zip(curve, before, strict=False))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.sampling import Sampling
+from assistant.window import ContextError
 from gatt.errors import GattError
 from gatt.evaluation.arms import Arm
 from gatt.evaluation.journal import Journal, Record
@@ -46,11 +47,11 @@ class Score:
 def read(path: Path) -> list[Task]:
     """The tasks of a JSONL file. Raises GattError naming the line that is none."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise GattError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     tasks = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text.strip() else [], 1):
         try:
             row = json.loads(line)
             said = {message["role"]: message["content"] for message in row["messages"]}
@@ -71,7 +72,10 @@ async def measure(arm: Arm, tasks: Sequence[Task], journal: Journal, meter: Mete
     reserve = min(MAX_TOKENS, arm.engine.window // 2)
 
     async def ask(task: Task) -> Record:
-        prompt = arm.prompt(task.system, [], task.user, reserve=reserve)
+        try:
+            prompt = arm.prompt(task.system, [], task.user, reserve=reserve)
+        except ContextError:
+            return {"arm": arm.name, "reply": "", "finish": "too long for the window", "met": met(task, "")}
         reply = await arm.reply(prompt, Sampling(temperature=0, max_tokens=reserve))
         return {"arm": arm.name, "reply": reply.text, "finish": reply.finish, "met": met(task, reply.text)}
 

@@ -116,8 +116,11 @@ class Checkpoints:
                     f"the run was begun with {name} {state['settings'].get(name)}, not {value}: "
                     "resume with what it was begun with, or choose another --out"
                 )
-        accelerator.load_state(str(newest))
-        return Progress(**state["progress"])
+        try:
+            accelerator.load_state(str(newest))
+            return Progress(**state["progress"])
+        except Exception as error:  # what torch and safetensors raise for a damaged file is no OSError
+            raise GattError(f"the checkpoint {newest} cannot be read: delete it to begin anew") from error
 
     def _unwritten(self, error: Exception, part: Path, older: Path | None) -> GattError:
         shutil.rmtree(part, ignore_errors=True)

@@ -28,6 +28,8 @@ COMPANIONS = (
     "merges.txt",
     "generation_config.json",
 )
+# What the config of a model with layers that are no attention has.
+RECURRENT = ("ssm_cfg", "state_size", "mamba_d_state", "mamba_d_conv", "conv_L_cache", "lru_width")
 
 
 class Method(Enum):
@@ -61,12 +63,28 @@ def window(folder: Path) -> int:
     Raises:
         GattError: it does not say.
     """
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    for part in (config, config.get("text_config") or {}):
+    for part in _configs(folder):
         for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
             if isinstance(part.get(name), int):
                 return int(part[name])
     raise GattError(f"{folder / 'config.json'} does not say how long the window is: give --length")
+
+
+def check_layers(folder: Path, *, packed: bool, shared: bool, length: int) -> None:
+    """Refuse ways to lay rows side by side that the model's layers do not keep apart.
+
+    Raises:
+        GattError: recurrent layers read what is packed or shared as one row; for shared rows, the mask of the tree
+            would take the place of a sliding window's.
+    """
+    for part in _configs(folder):
+        kinds = {*(part.get("layer_types") or ()), *(name for name in RECURRENT if part.get(name))}
+        recurrent = kinds - {"full_attention", "sliding_attention", "chunked_attention"}
+        if recurrent and (packed or shared):
+            raise GattError(f"{folder} has layers without attention ({min(recurrent)}): --no-sharing --no-packing")
+        window = part.get("sliding_window") if part.get("use_sliding_window", True) else None
+        if shared and (kinds - {"full_attention"} or (window or length) < length):
+            raise GattError(f"{folder} has layers with a sliding window, so rows cannot share it: give --no-sharing")
 
 
 def load(folder: Path, method: Method, adapter: Adapter, *, bf16: bool, recompute: bool) -> Any:
@@ -168,12 +186,22 @@ def _pretrained(folder: Path, dtype: torch.dtype, *, quantized: bool) -> PreTrai
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", local_files_only=True, **options
         )
-    except (OSError, ValueError) as error:
-        raise GattError(f"the model in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # a truncated download fails in many ways, all of them the folder's fault
+        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise GattError(f"the model in {folder} cannot be loaded: {first_line}") from error
     return model
 
 
+def _configs(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The model's config.json, and its part for text, where it has one."""
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        return config, config.get("text_config") or {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise GattError(f"{folder / 'config.json'} cannot be read: is {folder} a model's folder?") from error
+
+
 def _stored_dtype(folder: Path) -> torch.dtype:
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config, _ = _configs(folder)
     named = getattr(torch, str(config.get("dtype") or config.get("torch_dtype") or "float32"), None)
     return named if isinstance(named, torch.dtype) else torch.float32

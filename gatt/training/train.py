@@ -112,6 +112,7 @@ class _Run:
         self.settings, self.selection, self.accelerator = settings, selection, accelerator
         # Of dialogues with several rows a step learns all or none, so that what they share is read once.
         self.shared = settings.shared and selection.rows_share_dialogues()
+        methods.check_layers(settings.model, packed=settings.packed, shared=self.shared, length=length)
         self.training: Sequence[Encoded | Tree] = selection.training
         self.validation: Sequence[Encoded | Tree] = selection.validation
         if self.shared:
@@ -289,6 +290,6 @@ def _truncate(log: Path, step: int) -> None:
     """Forget what a killed run logged after its last checkpoint: it is done again."""
     if not log.exists():
         return
-    lines = log.read_text("utf-8").splitlines()
+    lines = log.read_text("utf-8").split("\n")
     kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
     log.write_text("".join(line + "\n" for line in kept), "utf-8")

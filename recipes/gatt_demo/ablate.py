@@ -31,11 +31,11 @@ def main(out: Annotated[Path, typer.Option(help="Working folder of the demonstra
     arms = ["baseline"]
     for history in HISTORIES:
         # The demonstration's own dataset and model are one of the combinations.
-        data = out / ("data" if history == "mixed" else f"data-{history}")
+        data = out / ("data" if history == "original" else f"data-{history}")
         run.build(out, data, history)
         for loss in LOSSES:
             name = f"{history}-{loss}"
-            folder = out / ("tuned" if name == "mixed-last-turn" else f"ablation/{name}")
+            folder = out / ("tuned" if name == "original-last-turn" else f"ablation/{name}")
             run.tune(out, data, folder, loss)
             arms.append(f"{name}={folder / 'model'}")
     result = out / "ablation" / "eval.json"

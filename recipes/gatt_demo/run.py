@@ -29,9 +29,9 @@ LISTS = Path(__file__).with_name("families.toml")
 TOLD = ("figure", "hobby", "persona", "opening", "closing", "vocabulary", "address", "case", "format", "json")
 # Never in a training row of Ghost Attention; the baseline knows them as well as the others.
 HELD_OUT = ("emoji", "sentence")
-DIALOGUES = 400
+DIALOGUES = 600
 TURNS = (1, 30)
-ROWS = 1800
+ROWS = 3600
 PER_DIALOGUE = 6
 CASES = 200
 REPLY = 48
@@ -77,7 +77,7 @@ def tune(out: Path, data: Path, folder: Path, loss: str) -> None:
     """Train the baseline on the dataset, if that is not done: `folder`/model."""
     if (folder / "model" / "model.safetensors").exists():
         return
-    words = ["train", "--data", data, "--model", out / "base", "--method", "full", "--loss", loss, "--epochs", 3]
+    words = ["train", "--data", data, "--model", out / "base", "--method", "full", "--loss", loss, "--epochs", 2]
     words += ["--learning-rate", 1e-3, "--batch-tokens", 8192, "--micro-tokens", 4096, "--seed", SEED]
     gatt(*words, "--out", folder, *(["--resume"] if (folder / "checkpoints").exists() else []))
 
@@ -117,7 +117,7 @@ def main(
     with stage("a baseline from random weights"):
         prepare(out)
     with stage("Ghost Attention's dataset"):
-        build(out, out / "data", "mixed")
+        build(out, out / "data", "original")
     with stage("tuning"):
         tune(out, out / "data", out / "tuned", "last-turn")
     with stage("evaluation"):

@@ -90,7 +90,7 @@ def test_fewer_rows_than_wanted_are_told(gatt: Gatt) -> None:
         (("--source", "chats.jsonl", "--self-play", "tea"), "give one of --source"),
         (("--source", "chats.jsonl", "--feedback", "up"), "choose among --from-conversations"),
         (("--source", "chats.jsonl", "--turns", "5-2"), "LOW-HIGH"),
-        (("--source", "chats.jsonl", "--distill-prefix", "Be kind."), "needs a prefix and a reward"),
+        (("--source", "chats.jsonl", "--distill-prefix", "Be kind."), "needs a reward model"),
         (("--source", "chats.jsonl", "--hold-out", "poem"), "no family 'poem'"),
         (("--from-conversations", "none.db"), "does not exist"),
         (("--source", "chats.jsonl", "--reward", "none"), "--reward"),

@@ -97,6 +97,15 @@ def test_a_share_of_the_rows_asks_for_what_only_a_question_brings_out() -> None:
     assert not any(one.ask for one in planned(100, Options(ask=0)))
 
 
+def test_what_is_asked_for_is_never_learned_in_the_words_of_the_evaluation() -> None:
+    probing = Source("chats", "0" * 64, (Dialogue("chats:1", ("which pet is yours",), ("None.",)),))
+    plans = planned(200, Options(ask=0, turns=(1, 2)), probing)
+    told = [one for one in plans if "pet" in one.families()]
+    assert told
+    assert all(one.ask in FAMILIES["pet"].asks for one in told)
+    assert not any(one.ask for one in plans if "pet" not in one.families())
+
+
 def test_a_question_is_asked_only_for_what_rules_at_the_end() -> None:
     for one in planned(300, Options(ask=1, change=1, turns=(2, 4))):
         ruling = one.ruling(one.length)
@@ -148,7 +157,7 @@ def test_a_share_of_dialogues_has_no_instruction() -> None:
     plans = planned(600, Options(plain=0.2, per_dialogue=2, change=0.5))
     bare = [one for one in plans if not one.families()]
     assert 80 < len(bare) < 160
-    assert all(one.change is None and one.ask is None for one in bare)
+    assert not any(one.change or one.ask or one.terse for one in bare)
 
 
 def test_the_rows_of_a_dialogue_differ_in_turns_and_question_alone() -> None:

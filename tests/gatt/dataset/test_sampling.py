@@ -13,7 +13,6 @@ from gatt.dataset.selfplay import write
 from gatt.families import Constraint, Instruction
 from gatt.rows import Row
 from guardrails.checks.check import Check
-from guardrails.judge import Exchange, Verdict
 from guardrails.messages import Message
 from tests.gatt.talking_engine import FAMILIES, Speaker, TalkingEngine, last_user, obey
 
@@ -158,34 +157,25 @@ async def test_a_verifier_that_throws_is_a_reason_with_its_family(monkeypatch: p
         await make(planned(1), tools())
 
 
-class Shortest:
-    """Prefers short replies, refuses those with a 7, fails on those with an 8."""
+async def test_a_reward_model_ranks_those_that_obey() -> None:
+    seen: list[list[Message]] = []
 
-    name = "shortest"
-    version = "1"
-
-    def __init__(self) -> None:
-        self.seen: list[Exchange] = []
-
-    async def judge(self, exchange: Exchange) -> Verdict:
-        self.seen.append(exchange)
-        if "8" in exchange.reply:
+    def shortest(dialogue: list[Message], answer: str) -> float:
+        seen.append(dialogue)
+        if "8" in answer:
             raise RuntimeError("out of memory")
-        score = float("nan") if "9" in exchange.reply else -len(exchange.reply)
-        return Verdict(self.name, self.version, "7" not in exchange.reply, score=score)
+        return float("nan") if "9" in answer else -len(answer)
 
-
-async def test_the_judge_ranks_those_that_obey() -> None:
-    judge = Shortest()
-    replies = ["apple 8", "a long apple 1", "apple 7", "the apple 2", "apple 9", "no"]
-    made = tools(lambda prompt, seed: replies[seed % 6], k=6, judge=judge)
+    replies = ["apple 8", "a long apple 1", "apple 8", "the apple 2", "apple 9", "no"]
+    made = tools(lambda prompt, seed: replies[seed % 6], k=6, reward=shortest)
     row = await make(planned(2), made)
     assert row.messages[-1].content == "the apple 2"
-    assert dict(made.refused) == {"judge failed": 2, "refused by the judge": 1, "check failed: fruit": 1}
-    assert judge.seen[0].prompt == tuple(row.dialogue()[:-1])
+    refused = {"the reward model failed": 2, "the reward is not a number": 1, "check failed: fruit": 1}
+    assert dict(made.refused) == refused
+    assert seen[0] == row.dialogue()[:-1]
 
 
-async def test_without_a_judge_the_first_that_obeys_is_kept() -> None:
+async def test_without_a_reward_model_the_first_that_obeys_is_kept() -> None:
     made = tools(k=3)
     plan = planned(1)
     row = await make(plan, made)
@@ -205,6 +195,15 @@ async def test_a_newer_instruction_replaces_the_older_and_stands_in_its_turn() -
     assert [answer.isupper() for answer in contents(row, "assistant")] == [False, False, True, True]
     last = prompts(made)[-1]
     assert (last.count("Say apple in"), last.count("Use capital letters.")) == (2, 2)
+
+
+async def test_the_answer_to_a_question_is_checked_where_the_instruction_has_just_changed() -> None:
+    plan = planned(3, change=Change(3, DOG), ask="Have you a pet?")
+    with pytest.raises(Dropped, match="check failed: pet"):
+        await make(plan, tools(lambda prompt, seed: "I have none."))
+    row = await make(plan, tools(lambda prompt, seed: "I have a dog."))
+    assert row.probed == "pet"
+    assert row.messages[-2].content.startswith("From now on: ")
 
 
 async def test_a_dialogue_too_long_loses_its_oldest_exchanges() -> None:
@@ -273,8 +272,8 @@ async def test_distillation_keeps_the_prefixed_answer_without_the_prefix() -> No
     def speaker(prompt: str, seed: int) -> str:
         return "No, please." if "Be polite." in last_user(prompt) else "No."
 
-    made = tools(speaker, distill_prefix="Be polite.")
-    row = await distill(planned(2, instruction=Instruction(())), made, polite)
+    made = tools(speaker, distill_prefix="Be polite.", reward=polite)
+    row = await distill(planned(2, instruction=Instruction(())), made)
     assert [turn.role for turn in row.messages] == ["user", "assistant", "user", "assistant"]
     assert row.messages[-1].content == "No, please."
     assert "Be polite" not in row.model_dump_json()
@@ -283,8 +282,9 @@ async def test_distillation_keeps_the_prefixed_answer_without_the_prefix() -> No
 
 async def test_distillation_drops_what_the_reward_does_not_prefer() -> None:
     with pytest.raises(Dropped, match="not better than without"):
-        await distill(planned(1), tools(lambda p, s: "No.", distill_prefix="Be polite."), polite)
+        await distill(planned(1), tools(lambda p, s: "No.", distill_prefix="Be polite.", reward=polite))
     with pytest.raises(Dropped, match="no usable answer with the prefix"):
-        await distill(planned(1), tools(lambda p, s: "Be polite.", distill_prefix="Be polite."), polite)
+        await distill(planned(1), tools(lambda p, s: "Be polite.", distill_prefix="Be polite.", reward=polite))
+    unscored = tools(lambda p, s: "No.", distill_prefix="Be polite.", reward=lambda d, a: float("nan"))
     with pytest.raises(Dropped, match="no usable answer with the prefix"):
-        await distill(planned(1), tools(lambda p, s: "No.", distill_prefix="Be polite."), lambda d, a: float("nan"))
+        await distill(planned(1), unscored)

@@ -109,7 +109,7 @@ def test_the_command_writes_two_pictures_and_the_numbers(grouped: Path, tmp_path
     assert "at turn 3" in result.output
     assert out.read_text().count("instruction") >= 1
     assert out.with_suffix(".png").stat().st_size > 10_000
-    numbers = json.loads(out.with_suffix(".json").read_text())
+    numbers = json.loads(out.with_suffix(".attention.json").read_text())
     assert (numbers["bin"], numbers["layers"], numbers["heads"], numbers["turns"]) == (8, [0, 1], "all", [2, 3])
     assert numbers["heats"][0]["mass"] == numbers["heats"][1]["mass"]
 

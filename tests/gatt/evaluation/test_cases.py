@@ -7,6 +7,7 @@ import pytest
 from gatt import families
 from gatt.errors import GattError
 from gatt.evaluation.cases import draw_cases, obeys
+from gatt.evaluation.material import Material, Said
 from gatt.families import Constraint
 from guardrails.checks.check import Check
 from tests.gatt.evaluation.obeying import MATERIAL, NAMES, TURNS, cases
@@ -47,6 +48,15 @@ def test_a_style_is_probed_by_an_ordinary_message_that_the_dialogue_does_not_hav
         assert all(probe.question not in said for probe in style)
 
 
+def test_the_dialogue_itself_never_asks_about_the_instruction() -> None:
+    shipped = families.load()
+    question = shipped["hobby"].probes[0].upper()
+    asking = Material((*MATERIAL.dialogues, *(((Said(question, "Chess."), Said("Ah.", "Yes.")),) * 99)))
+    for case in draw_cases(shipped, NAMES, (), asking, turns=TURNS, n=9, seed=1):
+        assert question not in {one.user for one in case.said}
+        assert "Ah." in {one.user for one in case.said}
+
+
 def test_half_of_the_instructions_are_terse() -> None:
     assert 60 < sum(case.terse for case in cases(150)) < 90
 
@@ -58,7 +68,7 @@ def test_held_out_families_are_labelled() -> None:
 
 
 def test_a_short_source_is_refused_with_the_sizes() -> None:
-    with pytest.raises(GattError, match="has 24 user turns, but turn 60 needs as many"):
+    with pytest.raises(GattError, match="has 24 user turns that can be used, but turn 60 needs as many"):
         cases(1, turns=(60,))
 
 

@@ -30,6 +30,23 @@ def invoke(*arguments: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def test_a_tuned_model_is_not_measured_as_its_own_baseline(tiny_model: Path, source: Path) -> None:
+    arguments = [*SMALL, "--model", tiny_model, "--source", source]
+    code, output = invoke(*arguments, "--arms", "baseline,gatt")
+    assert (code, output.count("\n")) == (1, 2), output
+    assert "name it with --baseline" in output
+    code, output = invoke(*arguments, "--history", "violating", "--turns", "2", "--n", "1")
+    assert code == 0, output
+    assert "baseline" not in output
+
+
+def test_a_message_too_long_for_the_window_is_left_out(tiny_model: Path, source: Path) -> None:
+    long = [{"role": "user", "content": "word " * 5000}, {"role": "assistant", "content": "Yes."}]
+    source.write_text(source.read_text() + "\n" + json.dumps({"messages": long}))
+    code, output = invoke(*SMALL, "--model", tiny_model, "--source", source)
+    assert code == 0, output
+
+
 def test_a_whole_evaluation_with_tables_json_and_charts_that_resumes(
     tiny_model: Path, source: Path, tmp_path: Path
 ) -> None:
@@ -86,7 +103,7 @@ def test_a_whole_evaluation_with_tables_json_and_charts_that_resumes(
         (["--hold-out", "nosuch"], "there is no family 'nosuch'"),
         (["--resume"], "--resume needs the --json"),
         (["--chart", "x.gif"], "a chart is .svg or .png"),
-        (["--turns", "60"], "has 6 user turns, but turn 60 needs as many"),
+        (["--turns", "60"], "has 6 user turns that can be used, but turn 60 needs as many"),
         (["--source", "nowhere.jsonl"], "nowhere.jsonl: No such file"),
         (["--sys-ifeval", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
         (["--model", "nowhere"], "there is no model 'nowhere'"),

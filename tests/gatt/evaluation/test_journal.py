@@ -44,6 +44,20 @@ async def test_a_line_cut_short_by_a_kill_is_made_again(tmp_path: Path) -> None:
     again.close()
 
 
+async def test_a_reply_may_have_any_character(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+
+    async def odd() -> Record:
+        return {"reply": "line\u2028separator, next\u0085line"}
+
+    journal = Journal(path, {})
+    made = await journal.once("a", odd)
+    journal.close()
+    resumed = Journal(path, {}, resume=True)
+    assert resumed.records == {"a": made}
+    resumed.close()
+
+
 def test_results_are_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "items.jsonl"
     Journal(path, {}).close()

@@ -37,3 +37,10 @@ def test_styles_survive_by_reply_and_names_by_measured_turn() -> None:
         (STYLE, (1, 2), (Share(1, 1), Share(0, 1))),
         (HELD_OUT, (1, 2), (Share(1, 1), Share(1, 1))),
     }
+
+
+def test_held_out_families_of_both_kinds_share_the_turns_that_both_have() -> None:
+    style, asked = {1: True, 2: True, 3: False, 4: True}, {1: True, 4: True}
+    survival = of("gatt", HELD_OUT, [style, asked])
+    assert survival.turns == (1, 4)
+    assert survival.curve == (Share(2, 2), Share(1, 2))
