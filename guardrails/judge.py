@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import math
+import time
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from guardrails.messages import Message
+
+Stage = Literal["prompt", "window", "final"]
+Decision = Literal["pass", "flag", "block", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +26,30 @@ class Exchange:
 class Verdict:
     """A judge's score and decision on one stage of an exchange.
 
-    `score` is None where a judge only decides; latency in milliseconds.
+    `passed`: text may be shown. `flagged`: it may, and is noted. `unavailable`: the judge gave no verdict; the gate
+    says whether that lets text pass. `score` is None where a judge only decides; latency in milliseconds.
     """
 
     judge: str
     judge_version: str
     passed: bool
-    stage: Literal["prompt", "window", "final"] = "window"
+    stage: Stage = "window"
     score: float | None = None
     threshold: float | None = None
     reason: str = ""
     latency_ms: float = 0.0
+    category: str = ""
+    flagged: bool = False
+    unavailable: bool = False
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict in one word."""
+        if self.unavailable:
+            return "unavailable"
+        if not self.passed:
+            return "block"
+        return "flag" if self.flagged else "pass"
 
 
 class Judge(Protocol):
@@ -43,3 +62,23 @@ class Judge(Protocol):
     def version(self) -> str: ...
 
     async def judge(self, exchange: Exchange) -> Verdict: ...
+
+
+async def asked(judge: Judge, exchange: Exchange, stage: Stage, seconds: float, *, fail_open: bool) -> Verdict:
+    """The judge's verdict, or that there is none: after an exception, too many `seconds`, or a score that is no number.
+
+    What went wrong is told by its kind alone: an error's message may quote what was judged.
+    """
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(seconds):
+            found = await judge.judge(exchange)
+        if not isinstance(found, Verdict):
+            raise TypeError
+        if found.score is not None and not math.isfinite(found.score):
+            raise ArithmeticError
+        verdict = replace(found, stage=stage)
+    except Exception as error:
+        why = f"no verdict: {type(error).__name__}"
+        verdict = Verdict(judge.name, judge.version, fail_open, stage, reason=why, unavailable=True)
+    return replace(verdict, latency_ms=1000 * (time.perf_counter() - started))
