@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from guardrails.audit import Audit, AuditError
 from guardrails.judge import Exchange, Judge, Stage, Verdict, asked
 from guardrails.messages import Message
 from guardrails.reading import Reading
@@ -38,11 +39,13 @@ Released = str | Verdict | Withheld
 class Gate(Protocol):
     """Lets text through, verdict by verdict."""
 
-    def release(self, prompt: Sequence[Message], text: AsyncIterator[str]) -> AsyncGenerator[Released, None]:
+    def release(
+        self, prompt: Sequence[Message], text: AsyncIterator[str], *, conversation: str = ""
+    ) -> AsyncGenerator[Released, None]:
         """Read the model's text and yield what may be shown, in order, with the verdicts reached.
 
         After a `Withheld` nothing follows. The caller closes `text` when the gate is done, which stops the
-        generation; the verdicts are stored with the reply.
+        generation; the verdicts are stored with the reply. `conversation` is what the audit calls it by.
         """
         ...
 
@@ -50,7 +53,9 @@ class Gate(Protocol):
 class OpenGate:
     """Lets everything through unjudged."""
 
-    async def release(self, prompt: Sequence[Message], text: AsyncIterator[str]) -> AsyncGenerator[Released, None]:
+    async def release(
+        self, prompt: Sequence[Message], text: AsyncIterator[str], *, conversation: str = ""
+    ) -> AsyncGenerator[Released, None]:
         """See `Gate.release`."""
         async for piece in text:
             yield piece
@@ -79,16 +84,20 @@ class CommitWindow:
         windows: Windows = Windows(),
         seconds: float = 10.0,
         fail_open: bool = False,
+        audit: Audit | None = None,
     ) -> None:
         """`judges` are asked in this order, up to the first that does not pass; each has so many `seconds`."""
         self._judges = judges
         self._windows = windows
         self._seconds = seconds
         self._fail_open = fail_open
+        self._audit = audit
 
-    async def release(self, prompt: Sequence[Message], text: AsyncIterator[str]) -> AsyncGenerator[Released, None]:
+    async def release(
+        self, prompt: Sequence[Message], text: AsyncIterator[str], *, conversation: str = ""
+    ) -> AsyncGenerator[Released, None]:
         """See `Gate.release`."""
-        async with Reading(text) as reading, aclosing(self.verdicts(prompt, reading)) as judged:
+        async with Reading(text) as reading, aclosing(self.verdicts(prompt, reading, conversation)) as judged:
             shown = 0
             async for upto, verdict in judged:
                 yield verdict
@@ -100,12 +109,14 @@ class CommitWindow:
                     shown = upto
             reading.raise_error()
 
-    async def verdicts(self, prompt: Sequence[Message], reading: Reading) -> AsyncGenerator[tuple[int, Verdict], None]:
+    async def verdicts(
+        self, prompt: Sequence[Message], reading: Reading, conversation: str = ""
+    ) -> AsyncGenerator[tuple[int, Verdict], None]:
         """Every verdict, with how many characters may be shown once it has passed.
 
         Only the last judge's verdict on a window releases it. Nothing follows a verdict that does not pass.
         """
-        first = asyncio.create_task(self._ask(Exchange(tuple(prompt), ""), "prompt"))
+        first = asyncio.create_task(self._ask(Exchange(tuple(prompt), ""), "prompt", conversation))
         try:
             window = self._windows.first
             judged = 0
@@ -119,7 +130,8 @@ class CommitWindow:
                 upto, ended = len(reading.text), reading.ended
                 if upto > judged:
                     stage: Stage = "final" if ended else "window"
-                    verdicts = await self._ask(Exchange(tuple(prompt), reading.text[:upto]), stage)
+                    exchange = Exchange(tuple(prompt), reading.text[:upto])
+                    verdicts = await self._ask(exchange, stage, conversation)
                     for verdict in verdicts[:-1]:
                         yield judged, verdict
                     yield upto, verdicts[-1]
@@ -133,11 +145,16 @@ class CommitWindow:
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
 
-    async def _ask(self, exchange: Exchange, stage: Stage) -> list[Verdict]:
-        """The judges' verdicts, up to and with the first that does not pass."""
+    async def _ask(self, exchange: Exchange, stage: Stage, conversation: str) -> list[Verdict]:
+        """The judges' verdicts, up to and with the first that does not pass, each on record before it counts."""
         verdicts = []
         for judge in self._judges:
             verdict = await asked(judge, exchange, stage, self._seconds, fail_open=self._fail_open)
+            if self._audit is not None:
+                try:
+                    await asyncio.to_thread(self._audit.write, verdict, exchange, conversation)
+                except AuditError:
+                    verdict = replace(verdict, passed=self._fail_open, unavailable=True, reason="no audit log")
             verdicts.append(verdict)
             if not verdict.passed:
                 break

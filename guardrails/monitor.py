@@ -20,11 +20,13 @@ class Monitor:
         """`gate` is what would stand here in earnest: the same judges on the same windows."""
         self._gate = gate
 
-    async def release(self, prompt: Sequence[Message], text: AsyncIterator[str]) -> AsyncGenerator[Released, None]:
+    async def release(
+        self, prompt: Sequence[Message], text: AsyncIterator[str], *, conversation: str = ""
+    ) -> AsyncGenerator[Released, None]:
         """See `Gate.release`. What would have been withheld passes as flagged, and judging ends with it."""
         async with Reading(text) as reading:
             verdicts: list[Verdict] = []
-            judging = asyncio.create_task(self._judge(prompt, reading, verdicts))
+            judging = asyncio.create_task(self._judge(prompt, reading, verdicts, conversation))
             try:
                 told = shown = 0
                 while not reading.ended or shown < len(reading.text):
@@ -42,7 +44,9 @@ class Monitor:
                 await asyncio.gather(judging, return_exceptions=True)
             reading.raise_error()
 
-    async def _judge(self, prompt: Sequence[Message], reading: Reading, verdicts: list[Verdict]) -> None:
-        async with aclosing(self._gate.verdicts(prompt, reading)) as judged:
+    async def _judge(
+        self, prompt: Sequence[Message], reading: Reading, verdicts: list[Verdict], conversation: str
+    ) -> None:
+        async with aclosing(self._gate.verdicts(prompt, reading, conversation)) as judged:
             async for _, verdict in judged:
                 verdicts.append(verdict if verdict.passed else replace(verdict, passed=True, flagged=True))

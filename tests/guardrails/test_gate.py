@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guardrails.audit import Audit, rows, verify
 from guardrails.gate import CommitWindow, Gate, Released, Windows, Withheld
 from guardrails.judge import Exchange, Judge, Verdict
 from guardrails.messages import Message
@@ -254,3 +258,28 @@ async def test_monitoring_holds_nothing_and_flags_what_would_have_been_held() ->
     assert [verdict.decision for verdict in verdicts].count("flag") == 1
     # The first words did not wait for any verdict.
     assert isinstance(released[0], str)
+
+
+async def test_verdicts_are_on_record_before_what_they_let_through_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with closing(Audit(path, policy="p")) as audit:
+        gate = CommitWindow([without("treasure")], audit=audit)
+        verdicts = 0
+        async for piece in gate.release(HELLO, stream([*words(60), "treasure"]), conversation="7"):
+            verdicts += isinstance(piece, Verdict)
+            assert verify(path).rows >= verdicts
+    written = list(rows(path))
+    stages = [row["stage"] for row in written]
+    assert (stages[0], stages[-1], set(stages[1:-1])) == ("prompt", "final", {"window"})
+    assert [row["decision"] for row in written] == ["pass"] * (len(written) - 1) + ["block"]
+    assert {row["conversation"] for row in written} == {"7"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
+async def test_without_an_audit_log_nothing_is_shown() -> None:
+    with closing(Audit(Path("/dev/full"), policy="p")) as audit:
+        released = await all_of(CommitWindow([without("treasure")], audit=audit), stream(words(30)))
+    assert shown(released) == ""
+    stopped = withheld(released)
+    assert stopped is not None
+    assert stopped.verdict.unavailable
