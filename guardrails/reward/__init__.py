@@ -1,0 +1,1 @@
+"""The safety reward model: its input, its training, its figures."""

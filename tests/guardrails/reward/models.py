@@ -1,0 +1,38 @@
+"""Tiny reward models with random weights, an encoder and a decoder, saved as folders."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForSequenceClassification
+
+from assistant.engines.catalog import BUNDLED_FOLDER
+
+LENGTH = 128
+
+
+def save(folder: Path, kind: str, *, labels: int = 1, seed: int = 0) -> Path:
+    """A model of the `kind` "encoder" or "decoder" on the bundled tokenizer and template."""
+    torch.manual_seed(seed)
+    shape: dict[str, Any] = {
+        "vocab_size": 6144,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": LENGTH,
+        "num_labels": labels,
+        "initializer_range": 0.3,
+    }
+    model: Any
+    if kind == "encoder":
+        model = BertForSequenceClassification(BertConfig(**shape, hidden_dropout_prob=0.0))
+    else:
+        model = LlamaForSequenceClassification(LlamaConfig(**shape))
+    model.save_pretrained(folder)
+    for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(BUNDLED_FOLDER / file, folder)
+    return folder
