@@ -117,8 +117,8 @@ class RewardModel:
         with torch.inference_mode():
             return [float(logit) for logit in self.batch(rows).float().cpu()]
 
-    def batch(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Logits (rows,) of token ids, with a gradient where one is wanted."""
+    def batch(self, rows: Sequence[Sequence[int]], model: Any = None) -> Tensor:
+        """Logits (rows,) of token ids, with a gradient where one is wanted; by `model`, if that is a wrapped form."""
         import torch
 
         longest = max(map(len, rows))
@@ -130,7 +130,7 @@ class RewardModel:
             mask[number, where] = 1
         positions = (mask.cumsum(-1) - 1).clamp(min=0) if self._left else torch.arange(longest)[None]
         device = self.model.device
-        logits: Tensor = self.model(
+        logits: Tensor = (model or self.model)(
             input_ids=ids.to(device), attention_mask=mask.to(device), position_ids=positions.to(device)
         ).logits
         return logits[:, 0]
