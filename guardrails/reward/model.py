@@ -86,8 +86,10 @@ class RewardModel:
             raise RewardError(f"{folder} has no sequence classifier that can be loaded: {first_line}") from error
         if model.config.num_labels != 1:
             raise RewardError(f"{folder} has {model.config.num_labels} labels: a reward model has one")
-        length = int(getattr(model.config, "max_position_embeddings", 0) or 4096)
-        return cls(model.to(device).eval(), template, length, read_calibration(folder), version_of(folder))
+        config = model.config
+        # What it was trained on; without that, what it could be trained on.
+        length = getattr(config, "exchange_tokens", None) or getattr(config, "max_position_embeddings", None) or 4096
+        return cls(model.to(device).eval(), template, int(length), read_calibration(folder), version_of(folder))
 
     def logits(self, exchanges: Sequence[Exchange]) -> list[float]:
         """The raw logit of each exchange; of a reply too long to read at once, that of its worst part.

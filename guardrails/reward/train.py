@@ -87,7 +87,7 @@ def train(settings: Settings, examples: Sequence[Example], *, report: Report = l
     )
     trainer.train(resume_from_checkpoint=last)
     folder = settings.out / "model"
-    model.config.max_position_embeddings = min(model.config.max_position_embeddings, settings.length)
+    model.config.exchange_tokens = settings.length
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
