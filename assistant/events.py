@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from guardrails.judge import Decision, Stage
+
 # How a reply can end, and the status of one that has not ended yet.
 End = Literal["complete", "stopped", "interrupted", "blocked", "failed"]
 Status = Literal["streaming"] | End
@@ -39,19 +41,25 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The gate reached a verdict."""
+    """The gate reached a verdict; `score` and `threshold` are None where a judge only decides."""
 
     judge: str
+    stage: Stage
+    decision: Decision
     score: float | None
-    passed: bool
+    threshold: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The gate held the reply back; `text` is what to show in its place."""
+    """The gate held the reply back; `text` is what to show in its place, and of what was shown before.
+
+    `unavailable`: not for what it said, but because a judge gave no verdict.
+    """
 
     text: str
     reason: str
+    unavailable: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from guardrails.messages import Message
 from guardrails.rendering import RenderingError
 
 TITLE_WIDTH = 60
+# For personas without words of their own.
+REFUSAL = "I would rather not go into that. Ask me about something else, and I will gladly help."
 
 
 class _Active:
@@ -242,6 +244,7 @@ class Assistant:
             conversation_id=conversation.id,
             user_message_id=asked.id,
             reply_id=reply.id,
+            refusal=persona.refusal or REFUSAL,
             notices=notices,
         )
         self._running[reply.id] = turn
@@ -274,11 +277,12 @@ def as_exchanges(branch: list[StoredMessage]) -> list[Exchanged]:
     """The branch's turns: each user message that got a reply, with it.
 
     A message that was never answered (a failed turn, or one stopped before its first word) is no turn and is not
-    sent again. A blocked reply counts with the refusal that was shown; the text held back is not in the branch.
+    sent again. Nor is a blocked one: what was asked there, or how it was refused, would steer every later reply.
     """
     exchanges: list[Exchanged] = []
     for question, reply in pairwise(branch):
-        if question.role == "user" and reply.role == "assistant" and reply.content:
+        answered = reply.role == "assistant" and reply.content and reply.status != "blocked"
+        if question.role == "user" and answered:
             exchanges.append((Message("user", question.content), Message("assistant", reply.content)))
     return exchanges
 

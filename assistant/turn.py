@@ -55,8 +55,10 @@ class Turn:
         conversation_id: int,
         user_message_id: int,
         reply_id: int,
+        refusal: str,
         notices: tuple[Notice, ...] = (),
     ) -> None:
+        """`refusal` is said in place of a reply that the gate holds back."""
         self.conversation_id = conversation_id
         self.user_message_id = user_message_id
         self.reply_id = reply_id
@@ -64,6 +66,8 @@ class Turn:
         self._engine = engine
         self._gate = gate
         self._sampling = sampling
+        self._refusal = refusal
+        self._withheld: Withheld | None = None
         self._reply = ""
         self._log: list[Event] = []
         self._grown = asyncio.Event()
@@ -140,16 +144,17 @@ class Turn:
         """Feed the engine's text through the gate; the status the reply ends with."""
         async with (
             aclosing(self._raw_text(fitted.rendered.ids)) as raw,
-            aclosing(self._gate.release(fitted.messages, raw)) as pieces,
+            aclosing(self._gate.release(fitted.messages, raw, conversation=str(self.conversation_id))) as pieces,
         ):
             async for piece in pieces:
                 if isinstance(piece, Verdict):
                     self._verdicts.append(piece)
-                    self._emit(Judged(piece.judge, piece.score, piece.passed))
+                    self._emit(Judged(piece.judge, piece.stage, piece.decision, piece.score, piece.threshold))
                 elif isinstance(piece, Withheld):
-                    self._reply = piece.refusal
+                    self._withheld = piece
+                    self._reply = self._refusal
                     self._usage.finish_reason = "content_filter"
-                    self._emit(Blocked(piece.refusal, piece.reason))
+                    self._emit(Blocked(self._refusal, piece.verdict.reason, piece.verdict.unavailable))
                     return "blocked"
                 elif piece:
                     self._usage.first_text = self._usage.first_text or time.monotonic()
@@ -196,6 +201,9 @@ class Turn:
             problem = await self._try_to_store(end)
         if problem is None:
             problem = await self._store_verdicts()
+        if problem is None and self._withheld is not None and self._withheld.text:
+            keep = partial(self._store.add_withheld, self.reply_id, self._withheld.text, self._withheld.shown)
+            problem = await self._try_to_store(keep)
         if problem is not None:
             error = " and ".join(filter(None, [error, f"the reply could not be saved: {problem}"]))
         if error is not None:
@@ -223,7 +231,7 @@ class Turn:
                     stage=verdict.stage,
                     judge=verdict.judge,
                     judge_version=verdict.judge_version,
-                    decision="pass" if verdict.passed else "block",
+                    decision=verdict.decision,
                     score=verdict.score,
                     threshold=verdict.threshold,
                     reason=verdict.reason,

@@ -19,7 +19,8 @@ class Persona(BaseModel):
 
     `instruction` is sent whole, first in every request. `terse` says the same in a few words (half of the
     training data of Ghost Attention uses it). `reminder` is joined to the newest user message in the persistence
-    mode `remind`, for models that were not tuned to hold an instruction.
+    mode `remind`, for models that were not tuned to hold an instruction. `refusal` is said
+    in place of a reply that the guard holds back.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +32,7 @@ class Persona(BaseModel):
     terse: Annotated[str, StringConstraints(max_length=2_000)] = ""
     reminder: Annotated[str, StringConstraints(max_length=2_000)] = ""
     greeting: Annotated[str, StringConstraints(max_length=4_000)] = ""
+    refusal: Annotated[str, StringConstraints(max_length=2_000)] = ""
     persistence: Persistence = "pin"
     sampling: Sampling = Sampling()
     tags: tuple[str, ...] = ()
@@ -39,5 +41,9 @@ class Persona(BaseModel):
 
     def digest(self) -> str:
         """SHA-256 of the content: two personas with one digest are the same version."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        content = self.model_dump(mode="json")
+        if not self.refusal:
+            # Personas older than this field keep their version.
+            del content["refusal"]
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -12,7 +12,7 @@ from assistant.store.clock import now
 from assistant.store.errors import StorageError
 from assistant.store.messages import unknown_message
 from assistant.store.records import Feedback, Verdict
-from assistant.store.schema import FeedbackRow, MessageRow, VerdictRow
+from assistant.store.schema import FeedbackRow, MessageRow, VerdictRow, WithheldRow
 from assistant.text import clean_text
 
 _VERDICT: tuple[InstrumentedAttribute[Any], ...] = (
@@ -81,6 +81,19 @@ class Reviews(Access):
         query = select(*_VERDICT).where(VerdictRow.message_id == message_id).order_by(VerdictRow.id)
         with self._read() as connection:
             return [Verdict(*row) for row in connection.execute(query)]
+
+    def add_withheld(self, message_id: int, text: str, shown: int) -> None:
+        """Keep what the guard held back, apart from the conversation. Raises NotFoundError."""
+        with self._write() as connection:
+            _require(connection, message_id)
+            values = {"message_id": message_id, "text": clean_text(text), "shown": shown, "created_at": now()}
+            connection.execute(insert(WithheldRow).values(values))
+
+    def withheld(self, message_id: int) -> list[str]:
+        """What the guard held back of a message's reply, the oldest first."""
+        query = select(WithheldRow.text).where(WithheldRow.message_id == message_id).order_by(WithheldRow.id)
+        with self._read() as connection:
+            return [row.text for row in connection.execute(query)]
 
     def reviews(self, conversation_id: int) -> tuple[list[Verdict], list[Feedback]]:
         """All verdicts and feedback on the conversation's messages, each in the order it was given."""

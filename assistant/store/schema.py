@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration. Known here so that starting on a current database needs no Alembic.
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 
 ROLES: Final = ("system", "user", "assistant")
 STATUSES: Final = ("streaming", "complete", "stopped", "interrupted", "blocked", "failed")
@@ -161,6 +161,20 @@ class VerdictRow(Base):
     reason: Mapped[str] = mapped_column(Text, default="")
     policy_hash: Mapped[str] = mapped_column(Text)
     latency_ms: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class WithheldRow(Base):
+    """What the guard held back of a reply. Nothing reads it but the person who asks for it by the message's id."""
+
+    __tablename__ = "withheld"
+    __table_args__ = (Index(None, "message_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"))
+    text: Mapped[str] = mapped_column(Text)
+    # How many of its characters had been shown.
+    shown: Mapped[int]
     created_at: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -10,11 +10,11 @@ from assistant.errors import AssistantError
 from assistant.events import Blocked, Event, Failed, Finished, Judged, Notice, Started, Text
 from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
-from assistant.service import Assistant
+from assistant.service import REFUSAL, Assistant
 from assistant.store.errors import DiskFullError, LockedError
 from assistant.store.store import Store
 from assistant.turn import Turn
-from guardrails.gate import Withheld
+from guardrails.gate import Released, Withheld
 from guardrails.judge import Verdict
 from guardrails.messages import Message
 from guardrails.rendering import RenderingError
@@ -255,14 +255,14 @@ class Censor:
     """A gate that judges each piece and stops at a word."""
 
     async def release(
-        self, prompt: Sequence[Message], text: AsyncIterator[str]
-    ) -> AsyncGenerator[str | Verdict | Withheld, None]:
+        self, prompt: Sequence[Message], text: AsyncIterator[str], *, conversation: str = ""
+    ) -> AsyncGenerator[Released, None]:
         seen = ""
         async for piece in text:
-            seen += piece
-            if "treasure" in seen:
-                yield Withheld("Arr, I cannot tell.", "secret")
+            if "treasure" in seen + piece:
+                yield Withheld(Verdict("censor", "1", False, reason="secret"), seen + piece, len(seen))
                 return
+            seen += piece
             yield Verdict("censor", "1", True)
             yield piece
 
@@ -271,8 +271,8 @@ class FailingGate:
     """A gate that reads ahead and then breaks."""
 
     async def release(
-        self, prompt: Sequence[Message], text: AsyncIterator[str]
-    ) -> AsyncGenerator[str | Verdict | Withheld, None]:
+        self, prompt: Sequence[Message], text: AsyncIterator[str], *, conversation: str = ""
+    ) -> AsyncGenerator[Released, None]:
         self.kept = text
         yield await anext(text)
         raise RuntimeError("the judge is gone")
@@ -325,10 +325,20 @@ async def test_a_blocked_reply_shows_and_stores_the_refusal_and_is_never_sent(st
     assert any(isinstance(e, Judged) for e in found)
     assert any(isinstance(e, Blocked) for e in found)
     stored = store.message(turn.reply_id)
-    assert (stored.status, stored.content, stored.finish_reason) == ("blocked", "Arr, I cannot tell.", "content_filter")
+    assert (stored.status, stored.content, stored.finish_reason) == ("blocked", REFUSAL, "content_filter")
+    assert "treasure" in store.withheld(turn.reply_id)[0]
     assert engine.running == 0
     await (await assistant.send(conversation, "why?")).wait()
-    assert "treasure" not in engine.template.decode(engine.prompts[1])
+    sent = engine.template.decode(engine.prompts[1])
+    assert not any(words in sent for words in ("treasure", "where?", REFUSAL))
+
+
+async def test_a_refusal_is_in_the_persona_s_own_words(store: Store) -> None:
+    pirate = Persona(name="pirate", title="Pirate", instruction="Be a pirate.", refusal="Arr, I cannot tell.")
+    conversation = store.create_conversation(store.save_persona(pirate).id).id
+    turn = await Assistant(store, ScriptedEngine(["the treasure"]), Censor()).send(conversation, "where?")
+    await turn.wait()
+    assert store.message(turn.reply_id).content == "Arr, I cannot tell."
 
 
 class Unwilling:
