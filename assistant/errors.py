@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from guardrails.errors import UserError
 
-class AssistantError(Exception):
-    """Something the person at the keyboard can mend. The message is one line: what is wrong, and the fix."""
+
+class AssistantError(UserError):
+    """What went wrong in a chat, told in one line with the fix."""

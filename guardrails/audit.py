@@ -17,12 +17,13 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from guardrails.errors import UserError
 from guardrails.judge import Exchange, Verdict
 
 START = "0" * 64
 
 
-class AuditError(Exception):
+class AuditError(UserError):
     """The log cannot be read or written; the text says why, in one line."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from assistant.cli import ask, chat, conversations, db, doctor, models, personas
-from assistant.cli.errors import ErrorsInOneLine
+from guardrails.cli.errors import ErrorsInOneLine
 
 
 def _version(asked: bool) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from assistant.cli.errors import ErrorsInOneLine
 from gatt.cli import attention, audit_template, build_dataset, evaluate, inspect, make_lists, train
+from guardrails.cli.errors import ErrorsInOneLine
 
 app = typer.Typer(
     cls=ErrorsInOneLine,

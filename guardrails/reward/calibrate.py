@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from guardrails.errors import UserError
 from guardrails.reward.metrics import threshold
 from guardrails.reward.model import Calibration
 
@@ -18,7 +19,7 @@ from guardrails.reward.model import Calibration
 LEAST_FACTOR = 1e-3
 
 
-class CalibrationError(Exception):
+class CalibrationError(UserError):
     """The examples do not allow a calibration; the text says why."""
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from guardrails.errors import UserError
 from guardrails.judge import Exchange
 from guardrails.messages import Message
 from guardrails.reward.loss import MARGINS
@@ -27,7 +28,7 @@ from guardrails.reward.loss import MARGINS
 T = TypeVar("T", "Pair", "Labelled")
 
 
-class DataError(Exception):
+class DataError(UserError):
     """A file that cannot be read; the text names the line."""
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardrails.errors import UserError
 from guardrails.judge import Exchange
 from guardrails.rendering import ChatTemplate, RenderingError
 from guardrails.reward.segments import segments
@@ -26,7 +27,7 @@ CALIBRATION = "calibration.json"
 BATCH_TOKENS = 8192
 
 
-class RewardError(Exception):
+class RewardError(UserError):
     """The model cannot be loaded or does not fit; the text says why and the fix, in one line."""
 
 

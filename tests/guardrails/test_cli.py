@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from guardrails.cli import app
+from guardrails.cli.app import app
 from guardrails.messages import Message
 from tests.scripted_engine import BUNDLED, bundled_template
 
@@ -87,7 +87,7 @@ def test_the_model_may_be_a_folder() -> None:
 def test_help_shows_examples_and_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['guardrails', 'render', '--help']\n"
-        "from guardrails.cli import main\n"
+        "from guardrails.cli.app import main\n"
         "try: main()\n"
         "finally: print('HEAVY', [n for n in ('torch', 'transformers', 'rich') if n in sys.modules])"
     )

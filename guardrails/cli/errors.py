@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from assistant.errors import AssistantError
+from guardrails.errors import UserError
 
 
 class ErrorsInOneLine(TyperGroup):
@@ -32,7 +32,7 @@ class ErrorsInOneLine(TyperGroup):
 
 def _explain(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if isinstance(error, AssistantError):
+    if isinstance(error, UserError):
         return text
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

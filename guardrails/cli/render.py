@@ -1,4 +1,4 @@
-"""The `guardrails` command."""
+"""`guardrails render`."""
 
 from __future__ import annotations
 
@@ -12,20 +12,7 @@ if TYPE_CHECKING:
     from guardrails.messages import Message
     from guardrails.rendering import ChatTemplate, Rendered
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-
-@app.callback()
-def guardrails() -> None:
-    """Look at what guards a chat.
-
-    \b
-    Examples:
-      guardrails render --user "Hello"
-    """
-
-
-@app.command()
 def render(
     model: Annotated[
         Path | None, typer.Option("--model", "-m", metavar="FOLDER", help="A model folder; default: the bundled one.")
@@ -129,11 +116,3 @@ def _print_spans(template: ChatTemplate, messages: list[Message], rendered: Rend
     console.print(table)
     control = sum(token in template.control_ids for token in rendered.ids)
     console.print(f"{len(rendered.ids)} tokens, {control} of them control tokens")
-
-
-def main() -> None:
-    """The console entry."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    app()

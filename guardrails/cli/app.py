@@ -1,0 +1,41 @@
+"""The `guardrails` command line: puts the subcommands together."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from guardrails.cli import render
+from guardrails.cli.errors import ErrorsInOneLine
+
+app = typer.Typer(
+    cls=ErrorsInOneLine,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(render.render)
+
+
+@app.callback()
+def group() -> None:
+    """What guards a chat.
+
+    \b
+    Examples:
+      guardrails render --user "Hello"
+    """
+
+
+def main() -> None:
+    """The console entry."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()
+
+
+if __name__ == "__main__":
+    main()
