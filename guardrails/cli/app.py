@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from guardrails.cli import render
+from guardrails.cli import render, train
 from guardrails.cli.errors import ErrorsInOneLine
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render.render)
+app.command()(train.train)
 
 
 @app.callback()
@@ -26,6 +27,7 @@ def group() -> None:
     \b
     Examples:
       guardrails render --user "Hello"
+      guardrails train pairs.jsonl labelled.jsonl --base models/minilm --out runs/safety
     """
 
 
