@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from guardrails.cli import render, train
+from guardrails.cli import evaluate, render, train
 from guardrails.cli.errors import ErrorsInOneLine
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(render.render)
 app.command()(train.train)
+app.command("eval")(evaluate.evaluate)
 
 
 @app.callback()
