@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from guardrails.cli import evaluate, render, train
+from guardrails.cli import audit, calibrate, evaluate, render, train
 from guardrails.cli.errors import ErrorsInOneLine
 
 app = typer.Typer(
@@ -18,7 +18,9 @@ app = typer.Typer(
 )
 app.command()(render.render)
 app.command()(train.train)
+app.command()(calibrate.calibrate)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(audit.app, name="audit")
 
 
 @app.callback()
