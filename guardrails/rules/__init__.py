@@ -1,0 +1,1 @@
+"""Deterministic rules over every way a text may be meant to be read."""
