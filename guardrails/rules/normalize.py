@@ -6,6 +6,7 @@ A phrase in any script still meets the texts it stands in, because the phrase is
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from pathlib import Path
 
@@ -26,9 +27,7 @@ OTHER_DIGIT = regex.compile(r"(?V1)[\p{Nd}--[0-9]]")
 
 def normalized(text: str) -> str:
     """The text as a rule reads it: `cleaned`, without case, white space as single spaces. Idempotent."""
-    if text.isascii():
-        return " ".join(text.translate(CONTROLS).casefold().split())
-    while (again := " ".join(_once(text).casefold().split())) != text:
+    while (again := " ".join(cleaned(text).casefold().split())) != text:
         text = again
         if text.isascii():  # nothing more can change
             break
@@ -39,11 +38,19 @@ def cleaned(text: str) -> str:
     """The text without what cannot be seen and with Latin letters for their doubles; case and lines are kept."""
     if text.isascii():
         return text.translate(CONTROLS)
-    while (again := _once(text)) != text:
+    while not _is_clean(text) and (again := _once(text)) != text:
         text = again
-        if text.isascii():
-            break
     return text
+
+
+def _is_clean(text: str) -> bool:
+    # Most texts are cleaned again and again, in each of their readings; few have many different characters.
+    return unicodedata.is_normalized("NFKC", text) and all(map(_stays, set(text)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _stays(char: str) -> bool:
+    return _once(char) == char
 
 
 def _once(text: str) -> str:

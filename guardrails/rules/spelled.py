@@ -17,6 +17,7 @@ MORSE_CODES = (
 )
 MORSE = dict(zip(MORSE_CODES.split(), string.ascii_lowercase + string.digits, strict=True))
 MORSE_SHAPES = str.maketrans("·•∙⋅_", "....-")
+MORSE_SHAPE = regex.compile("[·•∙⋅_]")
 MORSE_RUN = regex.compile(r"(?<![\w.-])[.-]{1,7}+(?:[\s/|]{1,7}+[.-]{1,7}+){2,}+(?![\w])")
 MORSE_WORD_GAP = regex.compile(r"\s*[/|\n]\s*|\s{2,}")
 # The letters in the order of their cells: dots 1, 2, 4, 5 count a to j, dot 3 adds k to t, dot 6 the rest.
@@ -24,6 +25,7 @@ BRAILLE_CELLS = "⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥
 BRAILLE: dict[int, str | None] = {
     ord(cell): letter for cell, letter in zip(BRAILLE_CELLS, string.ascii_lowercase, strict=True)
 }
+BRAILLE_CELL = regex.compile("[\u2800-\u28ff]")
 BRAILLE |= {0x2800: " ", 0x2820: None}  # the empty cell; the one that makes the next letter a capital
 RADIO_WORDS = (
     "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo "
@@ -43,13 +45,13 @@ def from_spread(text: str) -> str:
 
 def from_morse(text: str) -> str:
     """Morse code, in dots and dashes of any shape."""
-    shaped = text.translate(MORSE_SHAPES)
+    shaped = text.translate(MORSE_SHAPES) if MORSE_SHAPE.search(text) else text
     return str(MORSE_RUN.sub(_morse, shaped)) if MORSE_RUN.search(shaped) else text
 
 
 def from_braille(text: str) -> str:
     """Braille letters, uncontracted."""
-    return text.translate(BRAILLE)
+    return text.translate(BRAILLE) if BRAILLE_CELL.search(text) else text
 
 
 def from_radio(text: str) -> str:

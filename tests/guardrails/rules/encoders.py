@@ -86,7 +86,7 @@ def bits(zero: str, one: str) -> Callable[[str], str]:
 
 
 def tags(text: str) -> str:
-    return "Hello" + "".join(chr(0xE0000 + ord(char)) for char in text) + "there"
+    return "Hello" + "".join(chr(0xE0000 + ord(char)) if char.isascii() else char for char in text) + "there"
 
 
 def between(separator: str) -> Callable[[str], str]:
