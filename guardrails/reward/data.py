@@ -22,10 +22,11 @@ from typing import Any, TypeVar
 
 from guardrails.errors import UserError
 from guardrails.judge import Exchange
-from guardrails.messages import Message
+from guardrails.messages import Message, Role
 from guardrails.reward.loss import MARGINS
 
 T = TypeVar("T", "Pair", "Labelled")
+ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 
 
 class DataError(UserError):
@@ -104,9 +105,8 @@ def _prompt(value: Any) -> tuple[Message, ...]:
     """A text, or turns by role; of two turns in a row by the same, one."""
     turns = [("user", value)] if isinstance(value, str) else value
     messages: list[Message] = []
-    for role, text in turns:
-        if role not in ("system", "user", "assistant"):
-            raise ValueError(role)
+    for named, text in turns:
+        role = ROLES[named]
         if messages and messages[-1].role == role:
             messages[-1] = Message(role, f"{messages[-1].content}\n{_text(text)}")
         else:

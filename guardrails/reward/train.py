@@ -117,25 +117,31 @@ class _Trainer(Trainer):
     """Adds the two losses of a batch, each a mean over its own examples weighted by how many they are."""
 
     def __init__(self, reward: RewardModel, settings: Settings, **options: Any) -> None:
-        super().__init__(model=reward.model, data_collator=list, **options)
+        super().__init__(model=reward.model, data_collator=_together, **options)
         self._reward = reward
         self._settings = settings
 
     def compute_loss(
-        self, model: Any, inputs: list[dict[str, Any]], return_outputs: bool = False, num_items_in_batch: Any = None
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        pairs = [row for row in inputs if row["safe"] is None]
-        labelled = [row for row in inputs if row["safe"] is not None]
+        rows = inputs["rows"]
+        pairs = [row for row in rows if row["safe"] is None]
+        labelled = [row for row in rows if row["safe"] is not None]
         logits = self._reward.batch([ids for row in (*pairs, *labelled) for ids in row["ids"]], model)
         device = logits.device
         n = 2 * len(pairs)
         margins = torch.tensor([row["margin"] for row in pairs], device=device)
         safe = torch.tensor([row["safe"] for row in labelled], device=device)
         ranking = ranking_loss(logits[0:n:2], logits[1:n:2], margins).sum() * self._settings.pair_weight
-        return (ranking + safety_loss(logits[n:], safe).sum()) / len(inputs)
+        return (ranking + safety_loss(logits[n:], safe).sum()) / len(rows)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         return inputs
+
+
+def _together(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows of a batch as they are: their tokens are put together when it is known which are pairs."""
+    return {"rows": rows}
 
 
 class _Told(TrainerCallback):
