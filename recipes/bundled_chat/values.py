@@ -1,4 +1,4 @@
-"""More values for the instruction families: hundreds of made-up names, hobbies, roles, words and phrases.
+"""More values for the instruction families: thousands of made-up names, hobbies, roles, words and phrases.
 
 `python -m recipes.bundled_chat.values --out values.toml` writes them for `gatt build-dataset --lists`. The evaluation
 asks for shipped values alone, those that are kept for it; none of them is made here.
@@ -21,7 +21,7 @@ from gatt.families import Family
 
 SEED = 7
 # How many of each family, at most.
-COUNT = 300
+COUNT = 2000
 PARTS = Path(__file__).with_name("values.toml")
 
 
@@ -50,9 +50,22 @@ def _of(rng: Random, part: str) -> str:
 
 
 def _name(rng: Random) -> str:
-    given = _of(rng, "first") + _of(rng, "last")
-    middle = _of(rng, "middle") if rng.random() < 0.5 else ""
-    return f"{given.capitalize()} {(_of(rng, 'first') + middle + _of(rng, 'last')).capitalize()}"
+    """Given and family name, a rank, a place or an epithet; one in five is a name that nobody bears."""
+    if rng.random() < 0.2:
+        middle = _of(rng, "middle") if rng.random() < 0.5 else ""
+        given, family = _of(rng, "first") + _of(rng, "last"), _of(rng, "first") + middle + _of(rng, "last")
+        return f"{given.capitalize()} {family.capitalize()}"
+    form = rng.choices(("family", "rank", "place", "epithet"), (70, 12, 9, 9))[0]
+    given = _of(rng, "given")
+    if form == "family":
+        return f"{given} {_of(rng, 'family')}"
+    if form == "rank":
+        return f"{_of(rng, 'ranks')} {given}"
+    return f"{given} of {_of(rng, 'places')}" if form == "place" else f"{given} the {_of(rng, 'epithets')}"
+
+
+def _hobby(rng: Random) -> str:
+    return _of(rng, "pastimes") if rng.random() < 0.15 else f"{_of(rng, 'verbs')} {_of(rng, 'things')}"
 
 
 def _role(rng: Random) -> str:
@@ -66,13 +79,20 @@ def _phrase(rng: Random) -> str:
 
 MADE: dict[str, Callable[[Random], str]] = {
     "figure": _name,
-    "hobby": lambda rng: f"{_of(rng, 'verbs')} {_of(rng, 'things')}",
+    "hobby": _hobby,
     "persona": _role,
     "opening": lambda rng: _phrase(rng) if rng.random() < 0.5 else f"{_of(rng, 'ends').capitalize()}!",
     "closing": _phrase,
-    "vocabulary": lambda rng: _of(rng, "words"),
+    "vocabulary": lambda rng: _of(rng, "words") if rng.random() < 0.6 else f"{_of(rng, 'calls')} {_of(rng, 'things')}",
     "address": lambda rng: _of(rng, "titles") if rng.random() < 0.5 else f"{_of(rng, 'calls')} {_of(rng, 'titles')}",
 }
+
+
+def saying(rng: Random) -> str:
+    """Something to repeat word for word: a value of any kind, or some words in no order."""
+    if rng.random() < 0.3:
+        return " ".join(_of(rng, "words") for _ in range(rng.randint(2, 4)))
+    return rng.choice(list(MADE.values()))(rng)
 
 
 def main(out: Annotated[Path, typer.Option(help="Families file to write.")]) -> None:

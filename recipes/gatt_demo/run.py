@@ -62,7 +62,7 @@ def build(out: Path, folder: Path, history: str) -> None:
         "--per-dialogue",
         PER_DIALOGUE,
         "--k",
-        2,
+        1,
         "--turns",
         "{}-{}".format(*TURNS),
         "--max-tokens",

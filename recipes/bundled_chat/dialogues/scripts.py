@@ -15,11 +15,11 @@ from recipes.bundled_chat.dialogues.turns import Turn, one_of, table
 
 # Stays under the window of 2048 tokens even where capitals and JSON make tokens short.
 CHARACTERS = 5400
-FIRST = {"greeting": 30, "topic": 34, "identity": 8, "tell": 6, "sum": 6, "beyond": 8, "harm": 8, "talk": 4, "mood": 3,
-         "attack": 2, "hobby": 3, "opinion": 1, "order": 3, "trivia": 4}  # fmt: skip
+FIRST = {"greeting": 28, "topic": 32, "identity": 8, "tell": 6, "sum": 6, "beyond": 8, "harm": 8, "talk": 4, "mood": 3,
+         "attack": 2, "hobby": 3, "opinion": 1, "order": 8, "trivia": 4}  # fmt: skip
 NEXT = {"topic": 26, "identity": 8, "hobby": 9, "talk": 13, "sum": 12, "tell": 4, "recall": 6, "beyond": 13, "harm": 11,
         "attack": 5, "mood": 3, "purpose": 3, "origin": 3, "joke": 2, "thanks": 4, "gibberish": 2, "opinion": 3,
-        "compare": 3, "order": 5, "extra": 4, "trivia": 8, "review": 3}  # fmt: skip
+        "compare": 3, "order": 10, "extra": 4, "trivia": 8, "review": 3}  # fmt: skip
 FOLLOW = 0.46
 HELLOS = ("Hi!", "Hello!", "Hey,", "hi,", "Hello,", "Good morning!", "hello", "Hi there!")
 LEADS = ("Thanks.", "Ok.", "ok,", "Great.", "I see.", "Nice!", "Alright,", "Good.", "Hm,", "Thank you.", "Cool.", "And")
