@@ -92,7 +92,7 @@ def test_an_audit_log_is_verified_counted_and_exported(tmp_path: Path) -> None:
         for number in range(4):
             audit.write(Verdict("rules", "1", number > 0, latency_ms=number), Exchange((), ""))
     assert "4 rows" in run("audit", "verify", log)[1]
-    assert run("audit", "stats", log)[1].split()[-7:-2] == ["window", "3", "0", "1", "0"]
+    assert run("audit", "stats", log)[1].replace("│", "").split()[-9:-3] == ["rules", "window", "3", "0", "1", "0"]
     assert len(run("audit", "export", log)[1].splitlines()) == 5
     blocked = run("audit", "export", log, "--decision", "block", "--format", "jsonl")[1].splitlines()
     assert [json.loads(row)["decision"] for row in blocked] == ["block"]
