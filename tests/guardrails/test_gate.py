@@ -270,7 +270,8 @@ async def test_verdicts_are_on_record_before_what_they_let_through_is_shown(tmp_
             assert verify(path).rows >= verdicts
     written = list(rows(path))
     stages = [row["stage"] for row in written]
-    assert (stages[0], stages[-1], set(stages[1:-1])) == ("prompt", "final", {"window"})
+    assert (stages[0], stages[-1]) == ("prompt", "final")
+    assert set(stages[1:-1]) <= {"window"}
     assert [row["decision"] for row in written] == ["pass"] * (len(written) - 1) + ["block"]
     assert {row["conversation"] for row in written} == {"7"}
 

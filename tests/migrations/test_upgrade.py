@@ -27,6 +27,7 @@ from assistant.store.upgrade import configure, downgrade, ensure_current, migrat
 from tests.assistant.store.saying import say
 
 ROOT = Path(__file__).parents[2]
+CURRENT = schema.REVISION
 
 # A migration of the kind that deletes every message where foreign keys are on.
 REPLACES_CONVERSATION = """
@@ -87,6 +88,7 @@ def fill(path: Path) -> list[tuple[object, ...]]:
             store.add_tag(conversation.id, "sea")
             store.add_feedback(reply.id, 1, "good")
             store.add_verdict(reply.id, stage="reply", judge="rules", judge_version="1", decision="pass")
+            store.add_withheld(reply.id, "West", 2)
     return rows(path)
 
 
@@ -130,13 +132,13 @@ def test_every_message_survives_the_way_down_and_up(path: Path) -> None:
     assert revision(path) == "0001"
     assert rows(path) == before
     assert saved is not None
-    assert rows(saved, ("feedback", "verdict")) != []
+    assert all(rows(saved, (table,)) for table in ("feedback", "verdict", "withheld"))
     with Store.open(str(path)) as store:
         assert len(store.search("parrot")) == 3
         assert store.list_conversations()[0].tags == ()
     assert rows(path) == before
     assert check(url) == []
-    assert [revision(file) for file in backups(path)] == ["0002", "0001"]
+    assert [revision(file) for file in backups(path)] == [CURRENT, "0001"]
 
 
 def test_a_downgrade_to_base_leaves_an_empty_database_that_opens_again(path: Path) -> None:
@@ -149,7 +151,7 @@ def test_a_downgrade_to_base_leaves_an_empty_database_that_opens_again(path: Pat
 
 def test_a_downgrade_to_an_unknown_schema_names_those_there_are(path: Path) -> None:
     fill(path)
-    with pytest.raises(UpgradeError, match="0001, 0002 or base"):
+    with pytest.raises(UpgradeError, match="0001, 0002, 0003 or base"):
         downgrade(resolve_url(str(path)), "0042")
 
 
@@ -163,7 +165,7 @@ def test_opening_a_current_database_makes_no_backup(path: Path) -> None:
 
 def test_a_migration_that_replaces_a_table_deletes_nothing(path: Path, next_schema: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "REVISION", "0002")
+        patch.setattr(schema, "REVISION", CURRENT)
         fill(path)
     before = rows(path, ("message", "verdict", "feedback"))
     write_migration(next_schema, REPLACES_CONVERSATION)
@@ -208,7 +210,7 @@ def test_foreign_keys_are_on_again_after_a_migration(path: Path) -> None:
 def test_a_failed_upgrade_names_the_backup_and_changes_nothing(
     path: Path, next_schema: Path, monkeypatch: pytest.MonkeyPatch, steps: str, reason: str
 ) -> None:
-    monkeypatch.setattr(schema, "REVISION", "0002")
+    monkeypatch.setattr(schema, "REVISION", CURRENT)
     before = fill(path)
     monkeypatch.setattr(schema, "REVISION", "9999")
     write_migration(next_schema, steps)
@@ -218,7 +220,7 @@ def test_a_failed_upgrade_names_the_backup_and_changes_nothing(
     assert str(saved) in str(error.value)
     assert "\n" not in str(error.value)
     assert rows(saved) == before
-    monkeypatch.setattr(schema, "REVISION", "0002")
+    monkeypatch.setattr(schema, "REVISION", CURRENT)
     assert check(resolve_url(str(path))) == []
     with Store.open(str(path)) as store:
         assert store.counts().messages == 9
@@ -228,14 +230,14 @@ def test_a_failed_upgrade_names_the_backup_and_changes_nothing(
 def test_a_backup_that_cannot_be_written_stops_the_upgrade(
     path: Path, next_schema: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "REVISION", "0002")
+    monkeypatch.setattr(schema, "REVISION", CURRENT)
     before = fill(path)
     monkeypatch.setattr(schema, "REVISION", "9999")
     write_migration(next_schema, REPLACES_CONVERSATION)
     monkeypatch.setattr(upgrade, "_free_name", lambda _path, _revision: path / "under-a-file.backup")
     with pytest.raises(Exception, match="cannot be written"):
         Store.open(str(path))
-    assert (revision(path), rows(path)) == ("0002", before)
+    assert (revision(path), rows(path)) == (CURRENT, before)
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
@@ -305,7 +307,7 @@ def test_the_sql_for_a_database_server_can_be_written() -> None:
         ("UPDATE conversation SET message_count = 7 WHERE id = 1", "1 conversations have a wrong number"),
         ("UPDATE conversation SET active_leaf_id = 999 WHERE id = 1", "1 conversations have an active leaf"),
         ("DELETE FROM conversation WHERE id = 1", "refers to a missing conversation"),
-        ("UPDATE alembic_version SET version_num = '0001'", "The schema is 0001, not 0002"),
+        ("UPDATE alembic_version SET version_num = '0001'", f"The schema is 0001, not {CURRENT}"),
     ],
 )
 def test_the_check_finds_what_is_wrong(path: Path, damage: str, finding: str) -> None:
@@ -340,16 +342,16 @@ def test_a_search_index_that_lags_is_found_and_rebuilt(path: Path) -> None:
 def test_a_developer_can_let_alembic_write_a_migration(
     path: Path, next_schema: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "REVISION", "0002")
+    monkeypatch.setattr(schema, "REVISION", CURRENT)
     fill(path)
     monkeypatch.setenv("ASSISTANT_DB", str(path))
     config = Config()
     config.set_main_option("script_location", str(next_schema))
     config.set_main_option("path_separator", "os")
     config.print_stdout = lambda *_args, **_options: None  # type: ignore[method-assign]
-    command.revision(config, "Nothing changed", autogenerate=True, rev_id="0003")
-    written = (next_schema / "versions" / "0003_nothing_changed.py").read_text()
-    assert "down_revision = '0002'" in written
+    command.revision(config, "Nothing changed", autogenerate=True, rev_id="0042")
+    written = (next_schema / "versions" / "0042_nothing_changed.py").read_text()
+    assert f"down_revision = '{CURRENT}'" in written
     assert written.count("    pass\n") == 2
 
 
