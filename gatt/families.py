@@ -11,6 +11,7 @@ import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -115,7 +116,7 @@ class Family(Strict):
 
     def choices(self) -> list[Entry]:
         """Every value, as an entry."""
-        return [*self.entries, *(Entry(value=value) for value in self.values)] or [Entry(value="")]
+        return self._splits["all"]
 
     def split(self, split: Split) -> list[Entry]:
         """The values of one split. Families with few values have the same ones in both.
@@ -123,14 +124,23 @@ class Family(Strict):
         A value is in the same split of every list that it stands on, in whatever letter case: by its hash. Only
         where that leaves a split empty does the first value by hash take that place.
         """
-        choices = self.choices()
-        if split == "all" or len(choices) < SPLITTABLE:
-            return choices
+        return self._splits[split]
+
+    @cached_property
+    def _splits(self) -> dict[Split, list[Entry]]:
+        """Made once: a list of thousands is drawn from thousands of times."""
+        choices = [*self.entries, *(Entry(value=value) for value in self.values)] or [Entry(value="")]
+        if len(choices) < SPLITTABLE:
+            return {"train": choices, "test": choices, "all": choices}
         hashes = {one.value: zlib.crc32(one.value.casefold().encode()) for one in choices}
-        test = [one for one in choices if hashes[one.value] % TEST_SHARE == 0]
-        if len(test) in (0, len(choices)):
-            test = [min(choices, key=lambda one: hashes[one.value])]
-        return test if split == "test" else [one for one in choices if one not in test]
+        test = {value for value, digest in hashes.items() if digest % TEST_SHARE == 0}
+        if len(test) in (0, len(hashes)):
+            test = {min(hashes, key=lambda value: hashes[value])}
+        return {
+            "train": [one for one in choices if one.value not in test],
+            "test": [one for one in choices if one.value in test],
+            "all": choices,
+        }
 
     def constraint(self, name: str, entry: Entry, rng: Random) -> Constraint:
         """The value in words drawn from the wordings."""

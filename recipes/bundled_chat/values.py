@@ -36,7 +36,7 @@ def _with(family: Family, make: Callable[[Random], str], rng: Random) -> Family:
     shipped = [entry.value for entry in family.choices()]
     taken = {value.casefold() for value in shipped}
     made = [value for value in dict.fromkeys(make(rng) for _ in range(COUNT)) if value.casefold() not in taken]
-    return family.model_copy(update={"values": (*shipped, *made)})
+    return Family.model_validate(family.model_dump(exclude_unset=True) | {"values": (*shipped, *made)})
 
 
 @cache
