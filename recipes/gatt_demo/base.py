@@ -37,7 +37,7 @@ class Size:
 
 DEMO = Size(
     shape=Architecture(vocabulary=2560, width=128, layers=4, heads=4, feed_forward=384, window=1024),
-    stage=Stage(tokens=6_000_000, batch_tokens=4096, learning_rate=4e-3, warmup_steps=20, decay=0.5),
+    stage=Stage(tokens=4_000_000, batch_tokens=4096, learning_rate=4e-3, warmup_steps=20, decay=0.5),
     dialogues=30_000,
     longest=42,
 )

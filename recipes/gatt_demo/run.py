@@ -20,7 +20,6 @@ from typing import Annotated
 import typer
 
 from gatt import families
-from recipes.bundled_chat import values
 from recipes.bundled_chat.ghost import gatt
 from recipes.gatt_demo import base, table, world
 from recipes.gatt_demo.world import World
@@ -38,16 +37,8 @@ CASES = 200
 REPLY = 48
 
 
-def lists(out: Path) -> tuple[Path, Path]:
-    """Families files: thousands of values, to be copied and not learned by heart, and the demonstration's own."""
-    made = out / "values.toml"
-    if not made.exists():
-        values.main(made)
-    return made, LISTS
-
-
-def demo_world(out: Path) -> World:
-    return world.read(families.load(*lists(out)), (*TOLD, *HELD_OUT))
+def demo_world() -> World:
+    return world.read(families.load(LISTS), (*TOLD, *HELD_OUT))
 
 
 def write_dialogues(made: World, path: Path, seed: int) -> None:
@@ -63,8 +54,7 @@ def build(out: Path, folder: Path, history: str) -> None:
     """Build the dataset in `folder`, if it is not there."""
     if (folder / "manifest.json").exists():
         return
-    words = ["build-dataset", "--model", out / "base", "--source", out / "plain.jsonl"]
-    words += [word for file in lists(out) for word in ("--lists", file)]
+    words = ["build-dataset", "--model", out / "base", "--source", out / "plain.jsonl", "--lists", LISTS]
     words += ["--families", ",".join((*TOLD, *HELD_OUT)), "--hold-out", ",".join(HELD_OUT), "--history", history]
     words += [
         "--n",
@@ -111,8 +101,8 @@ def stage(name: str) -> Iterator[None]:
 
 def prepare(out: Path) -> None:
     """The baseline and the dialogues, where they are not there yet."""
+    made = demo_world()
     out.mkdir(parents=True, exist_ok=True)
-    made = demo_world(out)
     if not (out / "base" / "tokenizer.json").exists():
         base.train_base(made, base.DEMO, out, SEED)
     for name, seed in (("plain", SEED), ("unseen", SEED + 1)):
