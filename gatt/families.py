@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from gatt.errors import GattError
 from guardrails.checks.check import Check
+from guardrails.errors import first_mistake
 
 SHIPPED = Path(__file__).with_name("families.toml")
 # One value in five is kept for evaluation, so that recall is measured on values that no training row has named.
@@ -175,9 +176,7 @@ def load(*files: Path) -> dict[str, Family]:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise FamilyError(f"families file {file} cannot be read: {error}") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise FamilyError(f"families file {file}: {where or 'family'}: {first['msg']}") from error
+            raise FamilyError(f"families file {file}: {first_mistake(error, 'family')}") from error
     return families
 
 

@@ -6,11 +6,13 @@ the end only shows against a `head` noted elsewhere. Rows have no text of the ch
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,12 +66,12 @@ class Audit:
         if self._texts:
             row |= {"message": exchange.prompt[-1].content if exchange.prompt else "", "reply": exchange.reply}
         try:
-            with _Locked(self._stream.fileno()):
+            with _locked(self._stream.fileno()):
                 number, head = self._last()
                 chained = {"row": number + 1, **row, "before": head}
                 line = json.dumps({**chained, "hash": digest(chained)}, ensure_ascii=False).encode() + b"\n"
                 if self._stream.write(line) != len(line):
-                    raise OSError(28, os.strerror(28))
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise AuditError(f"the audit log {self._path} cannot be written: {error.strerror}") from error
 
@@ -97,25 +99,19 @@ class Audit:
             raise AuditError(f"the last row of {self._path} is damaged: move the file away, and keep it") from error
 
 
-class _Locked:
+@contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
     """Other processes wait while this one appends."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def __enter__(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows, where one process is all there is
-            return
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            import fcntl
-        except ImportError:
-            return
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+    try:
+        import fcntl
+    except ImportError:  # Windows, where one process is all there is
+        yield
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def digest(row: dict[str, Any]) -> str:

@@ -116,7 +116,8 @@ class CommitWindow:
 
         Only the last judge's verdict on a window releases it. Nothing follows a verdict that does not pass.
         """
-        first = asyncio.create_task(self._ask(Exchange(tuple(prompt), ""), "prompt", conversation))
+        said = tuple(prompt)
+        first = asyncio.create_task(self._ask(Exchange(said, ""), "prompt", conversation))
         try:
             window = self._windows.first
             judged = 0
@@ -130,7 +131,7 @@ class CommitWindow:
                 upto, ended = len(reading.text), reading.ended
                 if upto > judged:
                     stage: Stage = "final" if ended else "window"
-                    exchange = Exchange(tuple(prompt), reading.text[:upto])
+                    exchange = Exchange(said, reading.text[:upto])
                     verdicts = await self._ask(exchange, stage, conversation)
                     for verdict in verdicts[:-1]:
                         yield judged, verdict

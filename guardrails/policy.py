@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from guardrails.errors import UserError
+from guardrails.errors import UserError, first_mistake
 
 PROFILES = Path(__file__).with_name("profiles")
 Action = Literal["block", "regenerate", "replace", "flag"]
@@ -90,9 +90,7 @@ def load(name: str) -> Policy:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PolicyError(f"the policy {path} cannot be read: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PolicyError(f"the policy {path}: {where or 'file'}: {first['msg']}") from error
+        raise PolicyError(f"the policy {path}: {first_mistake(error, 'file')}") from error
 
 
 def profiles() -> list[str]:

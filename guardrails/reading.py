@@ -18,7 +18,6 @@ class Reading:
         self._source = source
         self._ends: list[int] = []
         self._parts: list[str] = []
-        self._length = 0
         self._text = ""
         self._error: BaseException | None = None
         self._came = asyncio.Event()
@@ -45,7 +44,7 @@ class Reading:
 
     async def until(self, start: int, tokens: int) -> None:
         """Wait for the end, or for `tokens` pieces that end after character `start`."""
-        while not self.ended and sum(end > start for end in reversed(self._ends[-tokens:])) < tokens:
+        while not self.ended and (len(self._ends) < tokens or self._ends[-tokens] <= start):
             self._came.clear()
             await self._came.wait()
 
@@ -63,8 +62,7 @@ class Reading:
             async for piece in self._source:
                 if piece:
                     self._parts.append(piece)
-                    self._length += len(piece)
-                    self._ends.append(self._length)
+                    self._ends.append((self._ends[-1] if self._ends else 0) + len(piece))
                     self._came.set()
         except Exception as error:
             self._error = error

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from assistant.cli import ask, chat, conversations, db, doctor, models, personas
-from guardrails.cli.errors import ErrorsInOneLine
+from guardrails.cli.errors import command_group
 
 
 def _version(asked: bool) -> None:
@@ -20,13 +20,7 @@ def _version(asked: bool) -> None:
         raise typer.Exit()
 
 
-app = typer.Typer(
-    cls=ErrorsInOneLine,
-    no_args_is_help=True,
-    # Plain help: rich alone would take half of what `--help` may cost.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+app = command_group(completion=True)
 
 
 @app.callback()

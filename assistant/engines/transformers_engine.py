@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.engines.errors import EngineError
 from assistant.engines.protocol import Delta
 from assistant.sampling import Sampling
+from guardrails.errors import first_line
 from guardrails.rendering import ChatTemplate, load_tokenizer
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ class TransformersEngine:
             # CPUs compute float32 faster than emulated bfloat16, and greedy decoding stays reproducible.
             loaded = (load or _load)(folder, torch.bfloat16 if gpu else torch.float32)
         except Exception as error:  # a truncated download fails in many ways, all of them the folder's fault
-            first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise EngineError(f"cannot load a chat model from {folder}: {first_line}") from error
+            raise EngineError(f"cannot load a chat model from {folder}: {first_line(error)}") from error
         loaded.eval().to("cuda" if gpu else "cpu")
         self.model = model or folder.name
         self.window = int(getattr(loaded.config, "max_position_embeddings", 0) or 4096)

@@ -14,6 +14,7 @@ from assistant.store.clock import now
 from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import PersonaVersion
 from assistant.store.schema import PersonaVersionRow as Table
+from guardrails.errors import first_mistake
 
 _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (Table.id, Table.name, Table.version, Table.spec, Table.created_at)
 
@@ -22,10 +23,9 @@ def _version(row: Row[*tuple[Any, ...]]) -> PersonaVersion:
     try:
         persona = Persona.model_validate(row.spec)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise StorageError(
             f"Version {row.version} of the persona {row.name} does not suit this version of steadfast "
-            f"({where}: {error.errors()[0]['msg']}): save the persona again."
+            f"({first_mistake(error, 'persona')}): save the persona again."
         ) from error
     return PersonaVersion(row.id, row.name, row.version, persona, row.created_at)
 

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from gatt.cli import attention, audit_template, build_dataset, evaluate, inspect, make_lists, train
-from guardrails.cli.errors import ErrorsInOneLine
+from guardrails.cli.errors import command_group
 
-app = typer.Typer(
-    cls=ErrorsInOneLine,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+app = command_group()
 app.command()(audit_template.audit_template)
 app.command()(build_dataset.build_dataset)
 app.command()(inspect.inspect)

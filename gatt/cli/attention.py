@@ -30,11 +30,12 @@ def attention(
 
     from assistant.settings import load_settings
     from gatt.evaluation import attention as attending
-    from gatt.evaluation import attention_chart, charts
+    from gatt.evaluation import attention_chart
     from gatt.evaluation.models import folder_of
     from gatt.evaluation.report import write_json
+    from guardrails import pictures
 
-    charts.check(out)
+    pictures.check(out)
     messages = attending.read_dialogue(dialogue, instruction)
     settings = load_settings()
     chosen_layers, chosen_heads = _numbers(layers, "--layers"), _numbers(heads, "--heads")
@@ -45,7 +46,7 @@ def attention(
         f"Attention to “{_short(messages[0].content)}”\n"
         f"same given text of {bins.columns[-1].end} tokens; maximum over {over}; bins of {bin_size} tokens"
     )
-    charts.save(attention_chart.draw(bins, heats, models, caption), out)
+    pictures.save(attention_chart.draw(bins, heats, models, caption), out, dpi=120)
     write_json(
         {
             "models": models,

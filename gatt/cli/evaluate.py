@@ -62,9 +62,9 @@ def evaluate(
     if resume and json_out is None:
         raise GattError("--resume needs the --json of the run to go on with")
     if chart is not None:
-        from gatt.evaluation import charts
+        from guardrails import pictures
 
-        charts.check(chart)
+        pictures.check(chart)
     kinds = [kind for kind in HISTORIES if kind in _names(history)]
     unknown = set(_names(history)) - set(HISTORIES)
     if unknown or not kinds:
@@ -96,6 +96,8 @@ def evaluate(
     if json_out is not None:
         report.write_json(report.as_json(result), json_out)
     if chart is not None:
+        from gatt.evaluation import charts
+
         charts.draw(result, chart)
 
 

@@ -25,7 +25,6 @@ from gatt.dataset.shards import finish, require_parquet
 from gatt.dataset.sources import Source
 from gatt.errors import GattError
 from gatt.families import Family, chosen
-from guardrails.rendering import RenderingError
 
 # A run gives up after so many tries a row wanted, and never before this many.
 MOST_TRIES = 10
@@ -147,8 +146,6 @@ async def _rows(plans: list[Plan], job: Job) -> list[Outcome]:
         plans = await written(plans, tools)
     except Dropped as dropped:
         unwritten = dropped.reason
-    except RenderingError:
-        unwritten = "the tokenizer cannot write it"
     for made in plans:
         row, reason = None, unwritten
         if unwritten is None:
@@ -156,8 +153,6 @@ async def _rows(plans: list[Plan], job: Job) -> list[Outcome]:
                 row = await make_row(made, tools)
             except Dropped as dropped:
                 reason = dropped.reason
-            except RenderingError:  # such as a character that a tokenizer without bytes does not have
-                reason = "the tokenizer cannot write it"
         outcomes.append(
             Outcome(
                 number=made.number,

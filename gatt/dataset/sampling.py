@@ -21,9 +21,11 @@ from gatt.dataset.plan import Options, Plan, due
 from gatt.families import Instruction, joined
 from gatt.rows import Row, Turn
 from guardrails.messages import Message
+from guardrails.rendering import RenderingError
 
 # What a newer instruction begins with, in the user message from which on it rules.
 CHANGE_LEAD = "From now on: "
+UNWRITABLE = "the tokenizer cannot write it"
 
 Reward = Callable[[list[Message], str], float]
 
@@ -133,10 +135,22 @@ def fitted(plan: Plan, exchanges: list[Message], tools: Tools, lead: Sequence[Me
     # The newer instruction needs an older one before it.
     last = min(turns, plan.change.turn - 1) if plan.change else turns
     for start in range(last):
-        ids = tools.engine.template.render([*lead, *exchanges[2 * start :]]).ids
+        ids = rendered([*lead, *exchanges[2 * start :]], tools)
         if len(ids) <= tools.budget:
             return start, ids
     raise Dropped("too long for the window")
+
+
+def rendered(messages: Sequence[Message], tools: Tools) -> list[int]:
+    """The ids of a prompt.
+
+    Raises:
+        Dropped: such as for a character that a tokenizer without bytes does not have.
+    """
+    try:
+        return tools.engine.template.render(messages).ids
+    except RenderingError:
+        raise Dropped(UNWRITABLE) from None
 
 
 async def best(
@@ -279,7 +293,7 @@ async def distill(plan: Plan, tools: Tools) -> Row:
 
 
 def _within(messages: list[Message], tools: Tools) -> list[int]:
-    ids = tools.engine.template.render(messages).ids
+    ids = rendered(messages, tools)
     if len(ids) > tools.budget:
         raise Dropped("too long for the window")
     return ids

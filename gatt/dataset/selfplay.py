@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from assistant.window import ContextError, fit
 from gatt.dataset.plan import Plan
-from gatt.dataset.sampling import Candidate, Dropped, Tools, candidates, refusal, sampling_of
+from gatt.dataset.sampling import UNWRITABLE, Candidate, Dropped, Tools, candidates, refusal, sampling_of
 from gatt.families import Instruction
 from guardrails.messages import Message
+from guardrails.rendering import RenderingError
 
 TOPICS = (
     "cooking", "gardens", "the weather", "music", "films", "books", "football", "dogs", "cats", "birds", "the sea",
@@ -78,6 +79,8 @@ async def _next(
         prompt = fit(tools.engine.template, instruction, history, newest, budget=tools.budget).rendered.ids
     except ContextError:
         raise Dropped("too long for the window") from None
+    except RenderingError:
+        raise Dropped(UNWRITABLE) from None
     for attempt in range(tools.options.retries + 1):
         sampling = sampling_of(tools.options, plan.sampling_seed(what, attempt))
         session = f"dialogue-{plan.dialogue}-{what.split()[0]}"

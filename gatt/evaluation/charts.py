@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatt.errors import GattError
 from gatt.evaluation.run import Result
 from gatt.evaluation.tables import ALL, GROUPS
+from guardrails import pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,30 +17,9 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
-def check(path: Path) -> None:
-    """Fail before hours of work, not after. Raises GattError: wrong suffix, no folder, or no matplotlib."""
-    if path.suffix not in (".svg", ".png"):
-        raise GattError(f"a chart is .svg or .png (both are made), not '{path.name}'")
-    if not path.absolute().parent.is_dir():
-        raise GattError(f"there is no folder {path.absolute().parent} for the chart: make it first")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise GattError("charts need matplotlib: pip install 'steadfast[train]'") from None
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write the figure beside `path` as SVG and as PNG. The same figure gives the same files."""
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.hashsalt": "gatt"}):
-        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-        figure.savefig(path.with_suffix(".png"), dpi=120)
-
-
 def draw(result: Result, path: Path) -> None:
     """The recall chart."""
-    save(recall(result), path)
+    pictures.save(recall(result), path, dpi=120)
 
 
 def recall(result: Result) -> Figure:

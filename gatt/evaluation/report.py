@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gatt.evaluation.run import Result
-from gatt.evaluation.statistics import Share
 from gatt.evaluation.tables import ALL, GROUPS, HELD_OUT, Cell
+from guardrails.statistics import Share
 
 FEW = 30
 

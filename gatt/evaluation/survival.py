@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gatt.evaluation.journal import Record
-from gatt.evaluation.statistics import Share
 from gatt.evaluation.tables import GROUPS, group_of
+from guardrails.statistics import Share
 
 
 @dataclass(frozen=True, slots=True)

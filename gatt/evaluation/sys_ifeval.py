@@ -19,9 +19,9 @@ from gatt.evaluation.arms import Arm
 from gatt.evaluation.journal import Journal, Record
 from gatt.evaluation.meter import Meter
 from gatt.evaluation.recall import bounded
-from gatt.evaluation.statistics import Share
 from guardrails.checks.check import Check
 from guardrails.checks.ifeval import instructions_of
+from guardrails.statistics import Share
 
 MAX_TOKENS = 512
 

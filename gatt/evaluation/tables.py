@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gatt.evaluation.journal import Record
-from gatt.evaluation.statistics import Paired, Share
+from guardrails.statistics import Paired, Share
 
 NAME_AND_HOBBY = "name and hobby"
 STYLE = "style and format"

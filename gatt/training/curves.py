@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from guardrails import pictures
+
 # Above this many steps single steps are drawn thin, behind their running mean.
 SMOOTHED_FROM = 40
 
@@ -17,13 +19,10 @@ def read_log(log: Path) -> list[dict[str, Any]]:
 
 def draw(entries: list[dict[str, Any]], title: str, out: Path) -> None:
     """Write `out`/loss.svg and `out`/loss.png: training and held-out loss in nats a learned token, by step."""
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "steadfast"  # the same plot is the same file
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
     steps, losses = [entry["step"] for entry in entries], [entry["loss"] for entry in entries]
     many = len(entries) >= SMOOTHED_FROM
     axes.plot(
@@ -39,6 +38,4 @@ def draw(entries: list[dict[str, Any]], title: str, out: Path) -> None:
     axes.set(title=title, xlabel="optimizer step", ylabel="cross-entropy, nats a learned token")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(out / "loss.svg", metadata={"Date": None})
-    figure.savefig(out / "loss.png", dpi=150, metadata={"Software": None})
-    plt.close(figure)
+    pictures.save(figure, out / "loss")

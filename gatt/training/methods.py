@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gatt.errors import GattError
+from guardrails.errors import first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -187,8 +188,7 @@ def _pretrained(folder: Path, dtype: torch.dtype, *, quantized: bool) -> PreTrai
             folder, dtype=dtype, attn_implementation="sdpa", local_files_only=True, **options
         )
     except Exception as error:  # a truncated download fails in many ways, all of them the folder's fault
-        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise GattError(f"the model in {folder} cannot be loaded: {first_line}") from error
+        raise GattError(f"the model in {folder} cannot be loaded: {first_line(error)}") from error
     return model
 
 

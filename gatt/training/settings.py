@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from gatt.training.masks import Loss
 from gatt.training.methods import Adapter, Method
+from guardrails.hardware import multiplies_bf16
 
 Schedule = Literal["cosine", "linear"]
 
@@ -58,9 +57,7 @@ class TrainSettings:
         """Whether to compute in bfloat16: where asked, or by `auto` where the hardware multiplies in it."""
         if self.precision != "auto":
             return self.precision == "bf16"
-        if torch.cuda.is_available():
-            return bool(torch.cuda.is_bf16_supported())
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return multiplies_bf16()
 
     def described(self) -> dict[str, Any]:
         """What decides the outcome, as JSON has it: a resumed run must share it with the one it goes on with."""

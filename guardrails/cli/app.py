@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
 from guardrails.cli import audit, calibrate, evaluate, render, train
-from guardrails.cli.errors import ErrorsInOneLine
+from guardrails.cli.errors import command_group
 
-app = typer.Typer(
-    cls=ErrorsInOneLine,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+app = command_group()
 app.command()(render.render)
 app.command()(train.train)
 app.command()(calibrate.calibrate)

@@ -54,18 +54,18 @@ def evaluate(
     from guardrails.reward.data import held_out as split_off
     from guardrails.reward.data import read
     from guardrails.reward.model import RewardModel
-    from guardrails.reward.prompts import read_prompts
+    from guardrails.reward.prompts import place, read_prompts
 
     if bool(harmful) != bool(benign):
         raise UserError("--harmful and --benign go together: recall means nothing without false positives")
     if not data and not harmful:
         raise UserError("there is nothing to measure: give --data, or --harmful with --benign")
     if chart:
-        from guardrails.reward import charts
+        from guardrails import pictures
 
-        charts.check(chart)
+        pictures.check(chart)
     sets = [(path.name, *read(path)) for path in data or ()]
-    bad = [(Path(name.rpartition(":")[0] or name).name, read_prompts(name, safe=False)) for name in harmful or ()]
+    bad = [(place(name)[0].name, read_prompts(name, safe=False)) for name in harmful or ()]
     good = [one for name in benign or () for one in read_prompts(name, safe=True)]
     reward = RewardModel.load(model)
     labelled: list[Labels] = []
@@ -109,6 +109,8 @@ def evaluate(
         }
         json_out.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
     if chart and labelled:
+        from guardrails.reward import charts
+
         charts.draw(labelled, f"{model.name} {reward.version}", chart)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardrails.errors import first_line
 from guardrails.rendering import load_tokenizer
 from guardrails.reward.model import RewardError
 
@@ -33,8 +34,7 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     try:
         model: Any = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, local_files_only=True)
     except Exception as error:  # whatever is wrong with the folder
-        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise RewardError(f"{folder} has no model to begin with: {first_line}") from error
+        raise RewardError(f"{folder} has no model to begin with: {first_line(error)}") from error
     model.config.use_cache = False
     model.config.problem_type = None
     if not tokenizer.chat_template:

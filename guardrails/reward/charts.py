@@ -7,28 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from guardrails.errors import UserError
+from guardrails import pictures
 from guardrails.reward.evaluate import Labels
 
 BINS = 10
 
 
-def check(path: Path) -> None:
-    """Raises UserError for a file that is no picture, before the work begins."""
-    if path.suffix not in (".svg", ".png"):
-        raise UserError(f"--chart {path}: give a file ending in .svg or .png")
-
-
 def draw(sets: Sequence[Labels], title: str, out: Path) -> None:
     """Write the picture, as .svg and as .png."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "steadfast"  # the same plot is the same file
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
     from sklearn.metrics import roc_curve
 
-    figure, (roc, histogram, reliability) = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
+    figure = Figure(figsize=(14, 4.2), layout="constrained")
+    roc, histogram, reliability = figure.subplots(1, 3)
     for number, one in enumerate(sets):
         colour = f"C{number}"
         scores, safe = np.asarray(one.scores), np.asarray(one.safe)
@@ -62,6 +53,4 @@ def draw(sets: Sequence[Labels], title: str, out: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     figure.suptitle(title)
-    figure.savefig(out.with_suffix(".svg"), metadata={"Date": None})
-    figure.savefig(out.with_suffix(".png"), dpi=150, metadata={"Software": None})
-    plt.close(figure)
+    pictures.save(figure, out)

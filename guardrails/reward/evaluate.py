@@ -11,7 +11,7 @@ from guardrails.errors import UserError
 from guardrails.judge import Exchange
 from guardrails.reward.calibrate import calibration_error
 from guardrails.reward.data import Labelled, Pair
-from guardrails.reward.metrics import Detection, Figure, detection, pair_accuracy, share
+from guardrails.reward.metrics import Detection, Figure, detection, pair_accuracy, share, threshold
 from guardrails.reward.model import RewardModel
 
 AT_ONCE = 64
@@ -85,8 +85,6 @@ def prompts(
     progress: Progress,
 ) -> list[Prompts]:
     """Recall of each harmful set at each rate of false positives among all benign prompts."""
-    from guardrails.reward.metrics import threshold
-
     benign_scores = score(model, [one.exchange for one in benign], progress)
     sets, measured = benign_scores[::2], benign_scores[1::2]
     found = []

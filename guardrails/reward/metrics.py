@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from guardrails.statistics import Share
+
 RESAMPLES = 1000
 Floats = NDArray[np.float64]
 
@@ -89,13 +91,8 @@ def threshold(safe_scores: Sequence[float] | Floats, rate: float) -> float:
 
 def share(passed: int, n: int) -> Figure:
     """A share with Wilson's interval; of none, anything."""
-    if n == 0:
-        return Figure(math.nan, 0.0, 1.0)
-    z = 1.959964
-    value = passed / n
-    centre = (value + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Figure(value, max(0.0, centre - half), min(1.0, centre + half))
+    found = Share(passed, n)
+    return Figure(found.value, *found.interval)
 
 
 def pair_accuracy(chosen: Sequence[float], rejected: Sequence[float]) -> Figure:

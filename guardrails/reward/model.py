@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardrails.errors import UserError
+from guardrails.errors import UserError, first_line
 from guardrails.judge import Exchange
 from guardrails.rendering import ChatTemplate, RenderingError
 from guardrails.reward.segments import segments
@@ -83,8 +83,7 @@ class RewardModel:
                 folder, dtype=torch.float32, local_files_only=True
             )
         except Exception as error:  # a truncated download fails in many ways, all of them the folder's fault
-            first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise RewardError(f"{folder} has no sequence classifier that can be loaded: {first_line}") from error
+            raise RewardError(f"{folder} has no sequence classifier that can be loaded: {first_line(error)}") from error
         if model.config.num_labels != 1:
             raise RewardError(f"{folder} has {model.config.num_labels} labels: a reward model has one")
         config = model.config
@@ -131,11 +130,12 @@ class RewardModel:
             where = slice(longest - len(row), longest) if self._left else slice(0, len(row))
             ids[number, where] = torch.tensor(row)
             mask[number, where] = 1
-        positions = (mask.cumsum(-1) - 1).clamp(min=0) if self._left else torch.arange(longest)[None]
         device = self.model.device
-        logits: Tensor = (model or self.model)(
-            input_ids=ids.to(device), attention_mask=mask.to(device), position_ids=positions.to(device)
-        ).logits
+        inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+        # Only padding on the left moves a text's positions; what they are without any, models know best themselves.
+        if self._left and not mask.all():
+            inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0).to(device)
+        logits: Tensor = (model or self.model)(**inputs).logits
         return logits[:, 0]
 
 

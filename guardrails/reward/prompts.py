@@ -20,8 +20,7 @@ def read_prompts(named: str, *, safe: bool) -> list[Labelled]:
     Raises:
         DataError: no such file, or no such column.
     """
-    text, _, column = named.rpartition(":")
-    path, wanted = (Path(text), column) if text and not Path(named).exists() else (Path(named), "")
+    path, wanted = place(named)
     try:
         rows = _rows(path)
     except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
@@ -33,6 +32,12 @@ def read_prompts(named: str, *, safe: bool) -> list[Labelled]:
         raise DataError(f"{path} has no column '{name or 'prompt'}': name one as FILE:COLUMN, of {', '.join(rows[0])}")
     prompts = dict.fromkeys(_text(row.get(name)) for row in rows)
     return [Labelled(path.stem, Exchange((Message("user", prompt),), ""), safe) for prompt in prompts if prompt.strip()]
+
+
+def place(named: str) -> tuple[Path, str]:
+    """File and column of `FILE` or `FILE:COLUMN`; no column is "". A file may have a colon in its name."""
+    text, _, column = named.rpartition(":")
+    return (Path(text), column) if text and not Path(named).exists() else (Path(named), "")
 
 
 def _rows(path: Path) -> list[dict[str, object]]:

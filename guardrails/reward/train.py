@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
+from guardrails.hardware import multiplies_bf16
 from guardrails.rendering import ChatTemplate, RenderingError
 from guardrails.reward.base import load_base
 from guardrails.reward.data import Labelled, Pair
@@ -70,7 +71,7 @@ def train(settings: Settings, examples: Sequence[Example], *, report: Report = l
         warmup_steps=max(1, round(settings.warmup * steps)),
         weight_decay=settings.weight_decay,
         max_grad_norm=1.0,
-        bf16=_bf16(),
+        bf16=multiplies_bf16(),
         use_cpu=not torch.cuda.is_available(),
         seed=settings.seed,
         train_sampling_strategy="group_by_length",
@@ -155,10 +156,3 @@ class _Told(TrainerCallback):
             with (Path(args.output_dir).parent / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(entry) + "\n")
             self._report(entry)
-
-
-def _bf16() -> bool:
-    """Whether the hardware multiplies in bfloat16."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

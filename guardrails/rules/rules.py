@@ -28,13 +28,13 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import regex
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardrails.checks.phrases import UNSPACED
-from guardrails.errors import UserError
+from guardrails.errors import UserError, first_mistake
 from guardrails.messages import Message
 from guardrails.rules.normalize import normalized
 from guardrails.rules.readings import STUCK, readings
@@ -214,9 +214,7 @@ def _read(path: Path) -> tuple[bytes, RulesFile]:
     except tomllib.TOMLDecodeError as error:
         raise RulesError(f"{path}: {error}") from None
     except ValidationError as error:
-        details: Any = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in details["loc"])
-        raise RulesError(f"{path}: {place}: {details['msg']}") from None
+        raise RulesError(f"{path}: {first_mistake(error, 'file')}") from None
 
 
 def _expressions(rule: Rule, terms: dict[str, str]) -> list[Expression]:

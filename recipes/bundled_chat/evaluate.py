@@ -8,7 +8,6 @@ its own history, through the same pipeline as any chat; programs check each repl
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
 from assistant.service import Assistant
 from assistant.store.store import Store
+from guardrails.statistics import Share
 from recipes.bundled_chat.config import load
 from recipes.bundled_chat.dialogues import dialogues, speakers, topics
 from recipes.bundled_chat.dialogues.arithmetic import solve
@@ -43,16 +43,6 @@ TEMPERATURES = (0.6, 0.4, 0.2, 0.0)
 
 # Whether a reply obeyed, by group and turn.
 Scores = dict[str, dict[int, list[bool]]]
-
-
-def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson score interval of a share, 95 % by default."""
-    if n == 0:
-        return 0.0, 1.0
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return centre - half, centre + half
 
 
 def cast() -> Iterator[tuple[str, Speaker]]:
@@ -118,9 +108,9 @@ async def evaluate(model: Path, sampling: Sampling) -> None:
     table = Table("what", "turns", "share", "95 % interval", "n")
 
     def row(what: str, turns: str, outcomes: list[bool]) -> None:
-        low, high = wilson(sum(outcomes), len(outcomes))
-        share = f"{sum(outcomes) / len(outcomes):.0%}"
-        table.add_row(what, turns, share, f"{low:.0%} to {high:.0%}", str(len(outcomes)))
+        share = Share(sum(outcomes), len(outcomes))
+        low, high = share.interval
+        table.add_row(what, turns, f"{share.value:.0%}", f"{low:.0%} to {high:.0%}", str(len(outcomes)))
 
     with tempfile.TemporaryDirectory() as folder, Store.open(str(Path(folder) / "evaluation.db")) as store:
         assistant = Assistant(store, TransformersEngine(model))

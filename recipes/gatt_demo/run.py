@@ -56,20 +56,8 @@ def build(out: Path, folder: Path, history: str) -> None:
         return
     words = ["build-dataset", "--model", out / "base", "--source", out / "plain.jsonl", "--lists", LISTS]
     words += ["--families", ",".join((*TOLD, *HELD_OUT)), "--hold-out", ",".join(HELD_OUT), "--history", history]
-    words += [
-        "--n",
-        ROWS,
-        "--per-dialogue",
-        PER_DIALOGUE,
-        "--k",
-        1,
-        "--turns",
-        "{}-{}".format(*TURNS),
-        "--max-tokens",
-        REPLY,
-        "--temperature",
-        0.5,
-    ]
+    words += ["--n", ROWS, "--per-dialogue", PER_DIALOGUE, "--k", 1, "--turns", "{}-{}".format(*TURNS)]
+    words += ["--max-tokens", REPLY, "--temperature", 0.5]
     gatt(*words, "--seed", SEED, "--out", folder, *(["--resume"] if folder.exists() else []))
 
 

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gatt.evaluation.statistics import Share
 from gatt.evaluation.tables import ALL, ASKED_FOR, HELD_OUT, NAME_AND_HOBBY, STYLE
+from guardrails.statistics import Share
 
 TOLD = (NAME_AND_HOBBY, ASKED_FOR, STYLE)
 EVERYTHING = (*TOLD, HELD_OUT)

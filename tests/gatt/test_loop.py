@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from gatt import families
 from gatt.cli.app import app
-from gatt.evaluation.statistics import Share
 from gatt.training.load_rows import load_rows
+from guardrails.statistics import Share
 from recipes.bundled_chat.config import Architecture, Stage
 from recipes.gatt_demo import world
 from recipes.gatt_demo.base import Size, train_base

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from gatt.cli.app import app
 from gatt.evaluation.report import percent
-from gatt.evaluation.statistics import Share
+from guardrails.statistics import Share
 
 SMALL = ["--turns", "2,3", "--n", "2", "--max-tokens", "4", "--tries", "1", "--families", "figure,hobby,closing"]
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatt.evaluation.statistics import Share
 from gatt.evaluation.survival import of, survivals
 from gatt.evaluation.tables import HELD_OUT, NAME_AND_HOBBY, STYLE
+from guardrails.statistics import Share
 
 ASKED = {"figure": True, "closing": False, "haiku": False}
 

@@ -10,8 +10,8 @@ from gatt.errors import GattError
 from gatt.evaluation.arms import Arm
 from gatt.evaluation.journal import Journal
 from gatt.evaluation.meter import Meter
-from gatt.evaluation.statistics import Share
 from gatt.evaluation.sys_ifeval import measure, read
+from guardrails.statistics import Share
 from tests.gatt.evaluation.obeying import ObeyingEngine
 
 

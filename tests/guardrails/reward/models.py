@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from assistant.engines.catalog import BUNDLED_FOLDER
 
@@ -15,7 +22,7 @@ LENGTH = 128
 
 
 def save(folder: Path, kind: str, *, labels: int = 1, seed: int = 0) -> Path:
-    """A model of the `kind` "encoder" or "decoder" on the bundled tokenizer and template."""
+    """A model of the `kind` "encoder", "roberta" or "decoder" on the bundled tokenizer and template."""
     torch.manual_seed(seed)
     shape: dict[str, Any] = {
         "vocab_size": 6144,
@@ -30,6 +37,12 @@ def save(folder: Path, kind: str, *, labels: int = 1, seed: int = 0) -> Path:
     model: Any
     if kind == "encoder":
         model = BertForSequenceClassification(BertConfig(**shape, hidden_dropout_prob=0.0))
+    elif kind == "roberta":
+        # Its positions begin after that of padding: two more than the tokens it reads.
+        model = RobertaForSequenceClassification(
+            RobertaConfig(**shape | {"max_position_embeddings": LENGTH + 2}, hidden_dropout_prob=0.0, pad_token_id=1)
+        )
+        model.config.exchange_tokens = LENGTH
     else:
         model = LlamaForSequenceClassification(LlamaConfig(**shape))
     model.save_pretrained(folder)

@@ -20,7 +20,7 @@ from tests.guardrails.reward.models import LENGTH, save
 TEXTS = ["Hello there.", "How do I make tea? " * 4, "", "Boil the water.", "x", "Never. " * 30]
 
 
-@pytest.fixture(scope="module", params=["encoder", "decoder"])
+@pytest.fixture(scope="module", params=["encoder", "roberta", "decoder"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RewardModel:
     return RewardModel.load(save(tmp_path_factory.mktemp("reward"), request.param))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatt.evaluation.statistics import Paired, Share
+from guardrails.statistics import Paired, Share
 
 
 @pytest.mark.parametrize(
