@@ -28,7 +28,7 @@ class Started:
 class Notice:
     """Something the person should know, such as older turns that are no longer sent."""
 
-    kind: Literal["context", "storage"]
+    kind: Literal["context", "storage", "persona"]
     text: str
 
 
@@ -48,6 +48,13 @@ class Judged:
     decision: Decision
     score: float | None
     threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """The gate held the reply back and another is being written: what was shown of the first does not count."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +91,4 @@ class Failed:
     error: str
 
 
-Event = Started | Notice | Text | Judged | Blocked | Finished | Failed
+Event = Started | Notice | Text | Judged | Retracted | Blocked | Finished | Failed

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -19,14 +20,17 @@ from assistant.sampling import Sampling
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
 from assistant.text import clean_text
-from assistant.turn import Turn
+from assistant.turn import Guarding, Turn
 from assistant.window import Exchanged, Fitted, fit
-from guardrails.gate import Gate, OpenGate
+from guardrails import adherence
+from guardrails.adherence import Adherence
+from guardrails.guard import Guard, unguarded
 from guardrails.messages import Message
 from guardrails.rendering import RenderingError
 
 TITLE_WIDTH = 60
 # For personas without words of their own.
+STRAYED = "the last reply was out of character: the persona's reminder goes with this message"
 REFUSAL = "I would rather not go into that. Ask me about something else, and I will gladly help."
 
 
@@ -54,10 +58,11 @@ class Preview:
 class Assistant:
     """Conversations on one store and one engine."""
 
-    def __init__(self, store: Store, engine: Engine, gate: Gate | None = None) -> None:
+    def __init__(self, store: Store, engine: Engine, guard: Guard | None = None) -> None:
+        """Without a guard nothing is judged."""
         self.store = store
         self.engine = engine
-        self._gate = gate or OpenGate()
+        self.guard = guard or unguarded()
         self._running: dict[int, Turn] = {}
         self._starting: set[asyncio.Task[Turn]] = set()
 
@@ -127,7 +132,8 @@ class Assistant:
         if persona is None:
             raise AssistantError("a preview needs a conversation or a persona")
         branch = await self._branch(leaf if isinstance(parent_id, _Active) else parent_id)
-        newest = _newest(persona, clean_text(text), persistence)
+        anchored = await self._strayed(persona, branch)
+        newest = _newest(persona, clean_text(text), persistence, anchored=anchored)
         sampling = sampling or persona.sampling
         fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
         spans = fitted.rendered.spans
@@ -153,6 +159,7 @@ class Assistant:
             turn.stop("interrupted")
         await asyncio.gather(*(turn.wait() for turn in turns))
         await self.engine.close()
+        self.guard.close()
 
     async def _own(self, starting: Coroutine[None, None, Turn]) -> Turn:
         """Start a turn in a task of our own: a client that is cancelled in between leaves no half-begun turn."""
@@ -218,11 +225,13 @@ class Assistant:
         """Build the prompt for a stored message and start its reply."""
         notices: tuple[Notice, ...] = ()
         fitted: Fitted | AssistantError
+        again: Callable[[], Fitted] | None = None
         try:
             if (conversation.model, conversation.engine) != (self.engine.model, self.engine.name):
                 await asyncio.to_thread(self.store.set_model, conversation.id, self.engine.model, self.engine.name)
             branch = await self._branch(asked.parent_id)
-            newest = _newest(persona, asked.content, conversation.persistence)
+            anchored = await self._strayed(persona, branch)
+            newest = _newest(persona, asked.content, conversation.persistence, anchored=anchored)
             fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
             await asyncio.to_thread(
                 self.store.set_request,
@@ -232,19 +241,22 @@ class Assistant:
             )
             if fitted.dropped_turns > _dropped_before(branch):
                 notices = (Notice("context", _dropped_notice(fitted.dropped_turns)),)
+            if anchored:
+                notices = (*notices, Notice("persona", STRAYED))
+            again = partial(self._fit, persona, branch, self._safer(newest), sampling)
         except (AssistantError, RenderingError) as error:
             # The message is stored: its turn fails, and says why, instead of vanishing.
             fitted = AssistantError(str(error))
         turn = Turn(
             self.store,
             self.engine,
-            self._gate,
+            self._guarding(persona, again),
             fitted,
             sampling,
             conversation_id=conversation.id,
             user_message_id=asked.id,
             reply_id=reply.id,
-            refusal=persona.refusal or REFUSAL,
+            policy_hash=self.guard.digest,
             notices=notices,
         )
         self._running[reply.id] = turn
@@ -260,6 +272,23 @@ class Assistant:
             budget=self.engine.window - self._reserve(sampling),
             dropped_turns=_dropped_before(branch),
         )
+
+    def _guarding(self, persona: Persona, again: Callable[[], Fitted] | None) -> Guarding:
+        gate, policy = self.guard.gate, self.guard.policy
+        if persona.checks:
+            gate = Adherence(gate, persona.checks, policy.adherence)
+        return Guarding(gate, persona.refusal or REFUSAL, policy.replacement, again, self.guard.best_of)
+
+    def _safer(self, newest: Message) -> Message:
+        return Message("user", f"{self.guard.policy.safety_prefix}\n\n{newest.content}")
+
+    async def _strayed(self, persona: Persona, branch: list[StoredMessage]) -> bool:
+        """Whether the branch's last reply kept less of the persona's checks than the policy wants."""
+        replies = [message.id for message in branch if message.role == "assistant"]
+        if not (replies and persona.checks and self.guard.policy.adherence):
+            return False
+        verdicts = await asyncio.to_thread(self.store.verdicts, replies[-1])
+        return any(verdict.judge == adherence.NAME and verdict.decision == "flag" for verdict in verdicts)
 
     def _reserve(self, sampling: Sampling) -> int:
         """Tokens kept free for the reply: its limit, but never more than half the window."""
@@ -287,10 +316,10 @@ def as_exchanges(branch: list[StoredMessage]) -> list[Exchanged]:
     return exchanges
 
 
-def _newest(persona: Persona, text: str, persistence: Persistence | None) -> Message:
-    """The newest user message as it is sent: as typed, with the reminder joined to it where that is the mode."""
+def _newest(persona: Persona, text: str, persistence: Persistence | None, *, anchored: bool) -> Message:
+    """The newest user message as it is sent: as typed, with the reminder joined where that is the mode, or needed."""
     reminder = persona.reminder or persona.terse
-    if (persistence or persona.persistence) == "remind" and reminder:
+    if reminder and (anchored or (persistence or persona.persistence) == "remind"):
         text = f"{text}\n\n({reminder})"
     return Message("user", text)
 

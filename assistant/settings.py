@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     personas_dir: Path | None = None
     models_dir: Path = user_data_path("steadfast") / "models"
     threads: int | None = Field(None, ge=1, le=1024)
+    # A policy: a shipped profile's name, or a file.
+    guard: str = "balanced"
+    audit: Path = user_data_path("steadfast") / "audit.jsonl"
+    audit_texts: bool = False
 
     @classmethod
     def settings_customise_sources(

@@ -7,38 +7,39 @@ reply still running, and any number of clients may read the same events.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
-from assistant.engines.protocol import Engine
+from assistant.engines.protocol import Engine, FinishReason
 from assistant.errors import AssistantError
-from assistant.events import Blocked, End, Event, Failed, Finished, Judged, Notice, Started, Text
+from assistant.events import Blocked, End, Event, Failed, Finished, Judged, Notice, Retracted, Started, Text
+from assistant.reply_record import ReplyRecord
 from assistant.sampling import Sampling
-from assistant.store.errors import DiskFullError, LockedError
 from assistant.store.store import Store
 from assistant.window import Fitted
-from guardrails.gate import Gate, Withheld
+from guardrails.best_of import BestOf
+from guardrails.gate import Gate, Released, Withheld
 from guardrails.judge import Verdict
 
-# How often a growing reply is written to the store: what a killed process may lose.
-SAVE_SECONDS = 0.5
-# How long the end of a reply waits for a locked database or a full disk.
-PATIENCE_SECONDS = 30.0
+# Said in place of a reply that no judge has judged: nothing is wrong with what was asked.
+UNAVAILABLE = "My safety check does not answer just now, so I cannot show a reply. Please try again in a moment."
 
 
-@dataclass(slots=True)
-class _Usage:
-    """Counts while the reply grows; times from a monotonic clock, in seconds."""
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """What a turn's guard does: its gate, and what is said or tried where that holds a reply back.
 
-    started: float
-    first_text: float | None = None
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    finish_reason: str | None = None
+    `refusal` is said in place of a blocked reply, `replacement` where the policy replaces. `again` is the prompt with
+    the safety prefix, for a second try.
+    """
+
+    gate: Gate
+    refusal: str
+    replacement: str
+    again: Callable[[], Fitted] | None
+    best_of: BestOf | None = None
 
 
 class Turn:
@@ -48,39 +49,32 @@ class Turn:
         self,
         store: Store,
         engine: Engine,
-        gate: Gate,
+        guarding: Guarding,
         fitted: Fitted | AssistantError,
         sampling: Sampling,
         *,
         conversation_id: int,
         user_message_id: int,
         reply_id: int,
-        refusal: str,
+        policy_hash: str,
         notices: tuple[Notice, ...] = (),
     ) -> None:
-        """`refusal` is said in place of a reply that the gate holds back."""
+        """With an error in place of a prompt the turn fails at once, and says so."""
         self.conversation_id = conversation_id
         self.user_message_id = user_message_id
         self.reply_id = reply_id
-        self._store = store
         self._engine = engine
-        self._gate = gate
+        self._guarding = guarding
         self._sampling = sampling
-        self._refusal = refusal
-        self._withheld: Withheld | None = None
-        self._reply = ""
         self._log: list[Event] = []
         self._grown = asyncio.Event()
-        self._usage = _Usage(started=time.monotonic())
-        self._verdicts: list[Verdict] = []
-        self._told_of_storage = False
-        self._prompt_tokens = 0
+        self._record = ReplyRecord(store, reply_id, policy_hash, self._emit)
         # What the turn ends as when it is cancelled; stop() says otherwise.
         self._end: End = "interrupted"
         self._pump: asyncio.Task[End] | None = None
         if isinstance(fitted, Fitted):
-            self._prompt_tokens = len(fitted.rendered.ids)
-            self._log = [self._started(), *notices]
+            self._record.usage.prompt_tokens = len(fitted.rendered.ids)
+            self._log = [self._started(len(fitted.rendered.ids)), *notices]
             self._pump = asyncio.create_task(self._generate(fitted))
             self._task = asyncio.create_task(self._see_through(self._pump))
         else:
@@ -112,18 +106,14 @@ class Turn:
         await asyncio.shield(self._task)
         return cast(Finished | Failed, self._log[-1])
 
-    def _started(self) -> Started:
+    def _started(self, prompt_tokens: int) -> Started:
+        engine = self._engine
         return Started(
-            self.conversation_id,
-            self.user_message_id,
-            self.reply_id,
-            self._engine.model,
-            self._prompt_tokens,
-            self._engine.window,
+            self.conversation_id, self.user_message_id, self.reply_id, engine.model, prompt_tokens, engine.window
         )
 
     async def _see_through(self, pump: asyncio.Task[End]) -> None:
-        saver = asyncio.create_task(self._save_regularly())
+        saver = asyncio.create_task(self._record.save_regularly())
         error = None
         try:
             status = await pump
@@ -140,119 +130,96 @@ class Turn:
             await saver
         await self._finish(status, error)
 
+    async def _finish(self, status: End, error: str | None) -> None:
+        self._emit(await self._record.end(status, error))
+
     async def _generate(self, fitted: Fitted) -> End:
-        """Feed the engine's text through the gate; the status the reply ends with."""
-        async with (
-            aclosing(self._raw_text(fitted.rendered.ids)) as raw,
-            aclosing(self._gate.release(fitted.messages, raw, conversation=str(self.conversation_id))) as pieces,
-        ):
-            async for piece in pieces:
-                if isinstance(piece, Verdict):
-                    self._verdicts.append(piece)
-                    self._emit(Judged(piece.judge, piece.stage, piece.decision, piece.score, piece.threshold))
-                elif isinstance(piece, Withheld):
-                    self._withheld = piece
-                    self._reply = self._refusal
-                    self._usage.finish_reason = "content_filter"
-                    self._emit(Blocked(self._refusal, piece.verdict.reason, piece.verdict.unavailable))
-                    return "blocked"
-                elif piece:
-                    self._usage.first_text = self._usage.first_text or time.monotonic()
-                    self._reply += piece
-                    self._emit(Text(piece))
-        return "complete"
+        """Make the reply; the status it ends with."""
+        held = await self._attempt(fitted, fitted)
+        again = self._guarding.again
+        if held is not None and again is not None and _may_be_written_again(held.verdict):
+            self._record.text = ""
+            self._emit(Retracted(held.verdict.reason))
+            held = await self._attempt(await asyncio.to_thread(again), fitted)
+        if held is None:
+            return "complete"
+        verdict = held.verdict
+        said = self._guarding.replacement if verdict.action == "replace" else self._guarding.refusal
+        self._record.text = UNAVAILABLE if verdict.unavailable else said
+        self._record.usage.finish_reason = "content_filter"
+        self._emit(Blocked(self._record.text, verdict.reason, verdict.unavailable))
+        return "blocked"
+
+    async def _attempt(self, sent: Fitted, asked: Fitted) -> Withheld | None:
+        """Generate from what is `sent` and let through what the gate passes, which judges it by what was `asked`."""
+        self._record.usage.finish_reason = None
+        ids, conversation = sent.rendered.ids, str(self.conversation_id)
+        best_of = self._guarding.best_of
+        raw = self._raw_text(ids)
+        if best_of is not None:
+            await raw.aclose()
+            texts, reasons = await self._candidates(ids, best_of.n)
+            index, verdict = await best_of.pick(asked.messages, texts, conversation)
+            self._record.usage.finish_reason = reasons[index]
+            self._note(verdict)
+            if not verdict.passed:
+                return self._hold(Withheld(verdict, texts[index], 0))
+            raw = _all_at_once(texts[index])
+        gate = self._guarding.gate
+        async with aclosing(raw), aclosing(gate.release(asked.messages, raw, conversation=conversation)) as released:
+            return await self._follow(released)
+
+    async def _follow(self, released: AsyncIterator[Released]) -> Withheld | None:
+        async for piece in released:
+            if isinstance(piece, Verdict):
+                self._note(piece)
+            elif isinstance(piece, Withheld):
+                return self._hold(piece)
+            elif piece:
+                self._record.grow(piece)
+                self._emit(Text(piece))
+        return None
 
     async def _raw_text(self, prompt_ids: list[int]) -> AsyncGenerator[str, None]:
+        usage = self._record.usage
         deltas = self._engine.generate(prompt_ids, self._sampling, session=str(self.conversation_id))
         async with aclosing(deltas) as stream:
             async for delta in stream:
-                self._usage.completion_tokens += len(delta.token_ids)
-                self._usage.cached_tokens += delta.cached_tokens
-                self._usage.finish_reason = delta.finish_reason or self._usage.finish_reason
+                usage.completion_tokens += len(delta.token_ids)
+                usage.cached_tokens += delta.cached_tokens
+                usage.finish_reason = delta.finish_reason or usage.finish_reason
                 yield delta.text
 
-    async def _save_regularly(self) -> None:
-        """Write the reply as it grows. It also shows other processes that this turn's owner is alive."""
-        while True:
-            await asyncio.sleep(SAVE_SECONDS)
-            await self._try_to_store(self._store.grow_reply, self.reply_id, self._reply)
+    async def _candidates(self, prompt_ids: list[int], n: int) -> tuple[list[str], list[FinishReason | None]]:
+        """Whole replies to one prompt, and why each ended. Which is said is not known before all are there."""
+        usage, texts = self._record.usage, [""] * n
+        reasons: list[FinishReason | None] = [None] * n
+        deltas = self._engine.generate(prompt_ids, self._sampling, n=n, session=str(self.conversation_id))
+        async with aclosing(deltas) as stream:
+            async for delta in stream:
+                usage.completion_tokens += len(delta.token_ids)
+                usage.cached_tokens += delta.cached_tokens
+                texts[delta.candidate] += delta.text
+                reasons[delta.candidate] = delta.finish_reason or reasons[delta.candidate]
+        return texts, reasons
 
-    async def _finish(self, status: End, error: str | None) -> None:
-        usage = self._usage
-        now = time.monotonic()
-        ttft = None if usage.first_text is None else round((usage.first_text - usage.started) * 1000)
-        duration = round((now - usage.started) * 1000)
-        end = partial(
-            self._store.finish_reply,
-            self.reply_id,
-            self._reply,
-            status=status,
-            finish_reason=usage.finish_reason,
-            error=error,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
-            ttft_ms=ttft,
-            duration_ms=duration,
-        )
-        problem = await self._try_to_store(end)
-        # A lock or a full disk may pass while the text is still in memory; anything else will not.
-        while isinstance(problem, LockedError | DiskFullError) and time.monotonic() - now < PATIENCE_SECONDS:
-            await asyncio.sleep(SAVE_SECONDS)
-            problem = await self._try_to_store(end)
-        if problem is None:
-            problem = await self._store_verdicts()
-        if problem is None and self._withheld is not None and self._withheld.text:
-            keep = partial(self._store.add_withheld, self.reply_id, self._withheld.text, self._withheld.shown)
-            problem = await self._try_to_store(keep)
-        if problem is not None:
-            error = " and ".join(filter(None, [error, f"the reply could not be saved: {problem}"]))
-        if error is not None:
-            self._emit(Failed(self.reply_id, error))
-            return
-        self._emit(
-            Finished(
-                self.reply_id,
-                status,
-                usage.finish_reason,
-                self._prompt_tokens,
-                usage.completion_tokens,
-                usage.cached_tokens,
-                ttft,
-                duration,
-            )
-        )
+    def _note(self, verdict: Verdict) -> None:
+        self._record.verdicts.append(verdict)
+        self._emit(Judged(verdict.judge, verdict.stage, verdict.decision, verdict.score, verdict.threshold))
 
-    async def _store_verdicts(self) -> Exception | None:
-        for verdict in self._verdicts:
-            problem = await self._try_to_store(
-                partial(
-                    self._store.add_verdict,
-                    self.reply_id,
-                    stage=verdict.stage,
-                    judge=verdict.judge,
-                    judge_version=verdict.judge_version,
-                    decision=verdict.decision,
-                    score=verdict.score,
-                    threshold=verdict.threshold,
-                    reason=verdict.reason,
-                    latency_ms=verdict.latency_ms,
-                )
-            )
-            if problem is not None:
-                return problem
-        return None
-
-    async def _try_to_store(self, write: Callable[..., object], *args: object) -> Exception | None:
-        """Write to the store; what went wrong, if anything, which the person is told of once."""
-        try:
-            await asyncio.to_thread(write, *args)
-        except Exception as problem:  # whatever it is, the text still reaches the person and the turn still ends
-            if not self._told_of_storage:
-                self._told_of_storage = True
-                self._emit(Notice("storage", f"the reply is not being saved: {problem}"))
-            return problem
-        return None
+    def _hold(self, held: Withheld) -> Withheld:
+        self._record.withheld.append(held)
+        return held
 
     def _emit(self, event: Event) -> None:
         self._log.append(event)
         self._grown.set()
+
+
+def _may_be_written_again(verdict: Verdict) -> bool:
+    """A prompt that does not pass would not pass again."""
+    return verdict.action == "regenerate" and verdict.stage != "prompt" and not verdict.unavailable
+
+
+async def _all_at_once(text: str) -> AsyncGenerator[str, None]:
+    yield text

@@ -49,6 +49,8 @@ class Audit:
 
     def write(self, verdict: Verdict, exchange: Exchange, conversation: str = "") -> None:
         """Append one row; it is the system's when this returns. Raises AuditError."""
+        if self._stream.closed:
+            raise AuditError(f"the audit log {self._path} is closed")
         row: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "conversation": conversation,

@@ -14,6 +14,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from guardrails.audit import Audit, AuditError
 from guardrails.judge import Exchange, Judge, Stage, Verdict, asked
 from guardrails.messages import Message
@@ -61,17 +63,21 @@ class OpenGate:
             yield piece
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(BaseModel):
     """How much text is judged at once, in tokens: `first`, then `growth` times more, to `largest`."""
 
-    first: int = 20
-    growth: float = 1.5
-    largest: int = 64
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: int = Field(20, ge=1, le=1000)
+    growth: float = Field(1.5, ge=1, le=10)
+    largest: int = Field(64, ge=1, le=4000)
 
     def after(self, tokens: int) -> int:
         """The window that follows one of `tokens`."""
         return min(self.largest, max(tokens + 1, round(tokens * self.growth)))
+
+
+WINDOWS = Windows()
 
 
 class CommitWindow:
@@ -81,7 +87,7 @@ class CommitWindow:
         self,
         judges: Sequence[Judge],
         *,
-        windows: Windows = Windows(),
+        windows: Windows = WINDOWS,
         seconds: float = 10.0,
         fail_open: bool = False,
         audit: Audit | None = None,

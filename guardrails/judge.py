@@ -12,6 +12,7 @@ from guardrails.messages import Message
 
 Stage = Literal["prompt", "window", "final"]
 Decision = Literal["pass", "flag", "block", "unavailable"]
+Action = Literal["block", "regenerate", "replace", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Verdict:
     """A judge's score and decision on one stage of an exchange.
 
     `passed`: text may be shown. `flagged`: it may, and is noted. `unavailable`: the judge gave no verdict; the gate
-    says whether that lets text pass. `score` is None where a judge only decides; latency in milliseconds.
+    says whether that lets text pass. `action` is what follows where it did not pass. `score` is None where a judge
+    only decides; latency in milliseconds.
     """
 
     judge: str
@@ -41,6 +43,7 @@ class Verdict:
     category: str = ""
     flagged: bool = False
     unavailable: bool = False
+    action: Action = "block"
 
     @property
     def decision(self) -> Decision:
@@ -62,6 +65,13 @@ class Judge(Protocol):
     def version(self) -> str: ...
 
     async def judge(self, exchange: Exchange) -> Verdict: ...
+
+
+def acted(verdict: Verdict, action: Action) -> Verdict:
+    """A verdict that does not pass, with what the policy has follow: a flag lets it through and is noted."""
+    if action == "flag":
+        return replace(verdict, passed=True, flagged=True, action=action)
+    return replace(verdict, action=action)
 
 
 async def asked(judge: Judge, exchange: Exchange, stage: Stage, seconds: float, *, fail_open: bool) -> Verdict:

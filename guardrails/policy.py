@@ -15,9 +15,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardrails.errors import UserError, first_mistake
+from guardrails.gate import Windows
+from guardrails.judge import Action
 
 PROFILES = Path(__file__).with_name("profiles")
-Action = Literal["block", "regenerate", "replace", "flag"]
 
 
 class PolicyError(UserError):
@@ -28,14 +29,6 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class WindowsPolicy(Strict):
-    """How much text is judged at once, in tokens."""
-
-    first: int = Field(20, ge=1, le=1000)
-    growth: float = Field(1.5, ge=1, le=10)
-    largest: int = Field(64, ge=1, le=4000)
-
-
 class Stage(Strict):
     """Below `threshold` (a probability of being safe) the `action` is taken."""
 
@@ -44,27 +37,30 @@ class Stage(Strict):
 
 
 class Policy(Strict):
-    """What the guard does. `rules` is the action for what the rules find; null leaves them out.
+    """What the guard does.
 
-    `reward_model` is a folder, "bundled", or null for none. `on_failure` says whether text passes that no judge has
-    judged. `safety_prefix` is joined to the user's message where the action is `regenerate`; `replacement` is said
-    where it is `replace`. `best_of` replies are sampled and the best is kept whose safety is `floor` or more.
-    `adherence`: below this share of kept instructions the next turn repeats the instruction.
+    `rules` is the action for what the rules find, "none" leaves them out. `reward_model` and `helpfulness_model` are
+    folders, or left out. `on_failure` says whether text passes that no judge has judged. An action `regenerate` writes
+    the reply once more, with `safety_prefix` before the user's message (a prompt that does not pass is blocked);
+    `replace` says `replacement`; `flag` notes and shows. `best_of` replies are sampled and the best is kept whose
+    safety is `floor` or more. `adherence`: below this share of a persona's checks the next turn repeats its
+    instruction.
     """
 
     version: Literal[1]
     name: str
     mode: Literal["enforce", "monitor", "off"] = "enforce"
-    rules: Action | None = "block"
+    rules: Action | Literal["none"] = "block"
     rule_files: tuple[str, ...] = ()
-    reward_model: str | None = "bundled"
+    reward_model: str | None = None
+    helpfulness_model: str | None = None
     prompt: Stage = Stage(threshold=0.1)
     reply: Stage = Stage(threshold=0.1)
     on_failure: Literal["closed", "open"] = "closed"
     seconds: float = Field(10.0, gt=0, le=600)
-    windows: WindowsPolicy = WindowsPolicy()
-    safety_prefix: str = ""
-    replacement: str = ""
+    windows: Windows = Windows()
+    safety_prefix: str = "You are a safe and responsible assistant."
+    replacement: str = "I would rather not go into that."
     best_of: int = Field(1, ge=1, le=64)
     floor: float = Field(0.5, ge=0, le=1)
     adherence: float = Field(0.0, ge=0, le=1)

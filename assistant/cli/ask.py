@@ -14,6 +14,7 @@ def ask(
     persona: options.PersonaName = None,
     model: options.Model = None,
     engine: options.EngineName = None,
+    guard: options.GuardName = None,
     newest: options.Continue = False,
     conversation: options.ConversationId = None,
     system: options.System = None,
@@ -39,6 +40,6 @@ def ask(
     from assistant.cli.one_shot import run_ask
     from assistant.cli.preparing import Wanted, sampling_overrides
 
-    wanted = Wanted(persona, system, model, engine, newest, conversation, db)
+    wanted = Wanted(persona, system, model, engine, guard, newest, conversation, db)
     overrides = sampling_overrides(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     raise typer.Exit(run_ask(wanted, overrides, text, as_json=json))

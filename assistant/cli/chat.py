@@ -11,6 +11,7 @@ def chat(
     persona: options.PersonaName = None,
     model: options.Model = None,
     engine: options.EngineName = None,
+    guard: options.GuardName = None,
     newest: options.Continue = False,
     conversation: options.ConversationId = None,
     system: options.System = None,
@@ -37,6 +38,6 @@ def chat(
     from assistant.cli.preparing import Wanted, sampling_overrides
     from assistant.cli.session import run_chat
 
-    wanted = Wanted(persona, system, model, engine, newest, conversation, db)
+    wanted = Wanted(persona, system, model, engine, guard, newest, conversation, db)
     overrides = sampling_overrides(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     raise typer.Exit(run_chat(wanted, overrides))

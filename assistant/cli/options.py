@@ -22,6 +22,10 @@ Model = Annotated[
     typer.Option("--model", "-m", metavar="NAME|PATH", help="A model's name, or a local Hugging Face model folder."),
 ]
 EngineName = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="auto or transformers.")]
+GuardName = Annotated[
+    str | None,
+    typer.Option("--guard", metavar="NAME|FILE", help="Safety policy: strict, balanced, monitor, off, or a TOML file."),
+]
 Continue = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the latest conversation.")]
 ConversationId = Annotated[
     int | None, typer.Option("--conversation", metavar="ID", min=1, max=LARGEST, help="Go on with this conversation.")

@@ -24,6 +24,9 @@ from assistant.terminal.chat import Chat, Meter
 from assistant.terminal.custom import custom_persona
 from assistant.terminal.home import typed_path
 from assistant.terminal.screen import Screen
+from guardrails.guard import build
+from guardrails.policy import Policy
+from guardrails.policy import load as load_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Wanted:
     system: str | None = None
     model: str | None = None
     engine: str | None = None
+    guard: str | None = None
     newest: bool = False
     conversation: int | None = None
     db: str | None = None
@@ -48,6 +52,7 @@ class Prepared:
     library: PersonaLibrary
     store: Store
     persona: Persona
+    policy: Policy
     conversation: Conversation | None
     branch: list[StoredMessage]
 
@@ -69,9 +74,15 @@ class Prepared:
             ) from None
 
     def chat(self, opened: catalog.Opened, screen: Screen, overrides: dict[str, Any], meter: Meter) -> Chat:
-        """The chat, on a model that is there: only now may the conversation change."""
+        """The chat, on a model that is there: only now may the conversation change.
+
+        Raises:
+            UserError: the guard's rules, model or log cannot be used.
+        """
+        settings = self.settings
+        guard = build(self.policy, audit=typed_path(str(settings.audit)), texts=settings.audit_texts)
         chat = Chat(
-            Assistant(self.store, opened.engine),
+            Assistant(self.store, opened.engine, guard),
             self.library,
             screen,
             self.persona,
@@ -112,6 +123,7 @@ def prepare(wanted: Wanted) -> Iterator[Prepared]:
     settings = read_settings()
     library = open_library(settings)
     chosen = _chosen_persona(wanted, library)
+    policy = load_policy(wanted.guard or settings.guard)
     with open_store(wanted.db, settings) as store:
         conversation = _conversation(store, wanted)
         if chosen is None and conversation is not None:
@@ -119,7 +131,7 @@ def prepare(wanted: Wanted) -> Iterator[Prepared]:
         else:
             persona = chosen or library.get(settings.persona)
         branch = [] if conversation is None else _finished_branch(store, conversation)
-        yield Prepared(wanted, settings, library, store, persona, conversation, branch)
+        yield Prepared(wanted, settings, library, store, persona, policy, conversation, branch)
 
 
 def sampling_overrides(**given: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from assistant.sampling import Sampling
+from guardrails.checks.check import Check
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 Persistence = Literal["pin", "remind"]
@@ -20,7 +21,7 @@ class Persona(BaseModel):
     `instruction` is sent whole, first in every request. `terse` says the same in a few words (half of the
     training data of Ghost Attention uses it). `reminder` is joined to the newest user message in the persistence
     mode `remind`, for models that were not tuned to hold an instruction. `refusal` is said
-    in place of a reply that the guard holds back.
+    in place of a reply that the guard holds back. `checks` are what of the instruction a program can see in a reply.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,14 +37,16 @@ class Persona(BaseModel):
     persistence: Persistence = "pin"
     sampling: Sampling = Sampling()
     tags: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
     # Fields of foreign formats (Character Card V2 and its extensions), kept whole for re-export.
     extensions: dict[str, Any] = Field(default_factory=dict)
 
     def digest(self) -> str:
         """SHA-256 of the content: two personas with one digest are the same version."""
         content = self.model_dump(mode="json")
-        if not self.refusal:
-            # Personas older than this field keep their version.
-            del content["refusal"]
+        for newer in ("refusal", "checks"):
+            # Personas older than these fields keep their version.
+            if not content[newer]:
+                del content[newer]
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()

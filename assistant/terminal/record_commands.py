@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from assistant.errors import AssistantError
 from assistant.terminal.chat import Chat
 from assistant.terminal.home import typed_path
 from assistant.terminal.left_out import left_out_note
 from assistant.terminal.safe_text import one_line
 from assistant.transfer.write import write_conversation
+from guardrails.adherence import NAME as PERSONA
+
+# How much of its persona a reply kept, none to all; and of how many replies this is shown.
+BARS = "▁▂▃▄▅▆▇█"
+LAST_TURNS = 40
+DECISIONS = {"pass": "passed", "flag": "flagged", "block": "held back", "unavailable": "without an answer"}
 
 
 async def history(chat: Chat, argument: str) -> None:
@@ -65,8 +73,25 @@ async def stats(chat: Chat, argument: str) -> None:
         ("replies", f"{sums.completion_tokens} tokens in {seconds:.1f} s, {rate}"),
         ("first word", f"after {first} on average" if sums.ttft_ms is not None else first),
         ("model", chat.assistant.engine.model),
+        *_judged(chat),
     ]
-    chat.screen.show("\n".join(f"{name:<12}{value}" for name, value in rows))
+    chat.screen.show("\n".join(f"{name:<14}{value}" for name, value in rows))
+
+
+def _judged(chat: Chat) -> list[tuple[str, str]]:
+    """How the persona was kept on this branch, and what the guard decided."""
+    branch = {message.id for message in chat.branch()}
+    verdicts, _ = chat.assistant.store.reviews(chat.conversation().id)
+    rows = []
+    kept = [verdict.score or 0.0 for verdict in verdicts if verdict.judge == PERSONA and verdict.message_id in branch]
+    if kept:
+        bars = "".join(BARS[round(score * (len(BARS) - 1))] for score in kept[-LAST_TURNS:])
+        rows.append(("in character", f"{sum(kept) / len(kept):.0%} over {len(kept)} replies  {bars}"))
+    guard = chat.assistant.guard.policy
+    counts = Counter(verdict.decision for verdict in verdicts if verdict.judge != PERSONA)
+    decided = ", ".join(f"{n} {DECISIONS.get(decision, decision)}" for decision, n in sorted(counts.items()))
+    rows.append(("guard", ": ".join(filter(None, [guard.name, decided]))))
+    return rows
 
 
 async def good(chat: Chat, argument: str) -> None:

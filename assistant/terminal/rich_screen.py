@@ -8,11 +8,11 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text as Styled
 
-from assistant.events import Blocked, Event, Failed, Finished, Notice, Text
+from assistant.events import Blocked, Event, Failed, Finished, Notice, Retracted, Text
 from assistant.terminal.markdown_stream import MarkdownStream, print_markdown
 from assistant.terminal.quiet_keys import quiet_keys
 from assistant.terminal.safe_text import displayable
-from assistant.terminal.screen import ending_note
+from assistant.terminal.screen import ending_note, retracted_note
 from assistant.turn import Turn
 
 
@@ -39,7 +39,7 @@ class RichScreen:
             self.console.print(Styled(f"> {displayable(text)}\n", style="bold"))
 
     async def reply(self, turn: Turn) -> Finished | Failed:
-        reply = ""
+        reply, held_back = "", ""
         with quiet_keys(), MarkdownStream(self.console) as stream:
             drawing = asyncio.create_task(stream.draw_regularly())
             try:
@@ -50,7 +50,11 @@ class RichScreen:
                         case Text(text=text):
                             reply += text
                             stream.feed(text)
-                        case Blocked(text=text):
+                        case Retracted(reason=reason):
+                            stream.feed("\n\n" if reply else "")
+                            self.note(retracted_note(reason, reply))
+                            reply = ""
+                        case Blocked(text=text, reason=held_back):
                             stream.feed(f"\n\n{text}" if reply else text)
                         case Notice(text=text):
                             self.note(text)
@@ -63,6 +67,6 @@ class RichScreen:
             return event
         if not isinstance(event, Finished):
             raise AssertionError("a turn's events end with Finished or Failed")
-        if note := ending_note(event, reply):
+        if note := ending_note(event, reply, held_back):
             self.note(note)
         return event

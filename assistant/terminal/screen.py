@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Protocol
 
-from assistant.events import Blocked, Failed, Finished, Notice, Text
+from assistant.events import Blocked, Failed, Finished, Notice, Retracted, Text
 from assistant.terminal.safe_text import displayable
 from assistant.turn import Turn
 
@@ -48,14 +48,18 @@ class PlainScreen:
         print(displayable(text), file=sys.stderr)
 
     async def reply(self, turn: Turn) -> Finished | Failed:
-        shown = ""
+        shown, held_back = "", ""
         async for event in turn.events():
             match event:
                 case Text(text=text):
                     shown += text
                     sys.stdout.write(displayable(text))
                     sys.stdout.flush()
-                case Blocked(text=text):
+                case Retracted(reason=reason):
+                    self.note(retracted_note(reason, shown))
+                    sys.stdout.write("\n" if shown else "")
+                    shown = ""
+                case Blocked(text=text, reason=held_back):
                     sys.stdout.write("\n" + displayable(text) if shown else displayable(text))
                 case Notice(text=text):
                     self.note(text)
@@ -64,7 +68,7 @@ class PlainScreen:
                     sys.stdout.flush()
                     if isinstance(event, Failed):
                         self.error(event.error)
-                    elif note := ending_note(event, shown):
+                    elif note := ending_note(event, shown, held_back):
                         self.note(note)
                     return event
                 case _:
@@ -72,8 +76,15 @@ class PlainScreen:
         raise AssertionError("a turn's events end with Finished or Failed")
 
 
-def ending_note(finished: Finished, reply: str) -> str:
+def retracted_note(reason: str, shown: str) -> str:
+    """What to say where a reply begins anew."""
+    return f"{'taken back' if shown else 'held back'} by the guard ({reason}); here is another reply"
+
+
+def ending_note(finished: Finished, reply: str, held_back: str) -> str:
     """What to say under a reply that did not end by itself; empty for one that did."""
+    if finished.status == "blocked":
+        return f"held back by the guard: {held_back}"
     if finished.status in ("stopped", "interrupted"):
         words = len(reply.split())
         return f"stopped; kept {words} {'word' if words == 1 else 'words'}"

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 
-from guardrails.judge import Exchange, Verdict
+from guardrails.judge import Action, Exchange, Verdict, acted
 from guardrails.messages import Message
 from guardrails.rules.rules import Match, Rules
 
@@ -22,9 +22,11 @@ class RulesJudge:
 
     name = "rules"
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, action: Action = "block") -> None:
+        """`action` is what follows a match."""
         self.version = rules.version
         self._rules = rules
+        self._action: Action = action
         self._prompt_matches = functools.lru_cache(maxsize=PROMPTS)(self._read_prompt)
 
     async def judge(self, exchange: Exchange) -> Verdict:
@@ -32,7 +34,7 @@ class RulesJudge:
         start = time.perf_counter()
         # Reading takes milliseconds, of a long text a second: other conversations must not wait for it.
         matches = await asyncio.to_thread(self._matches, exchange)
-        return Verdict(
+        verdict = Verdict(
             judge=self.name,
             judge_version=self.version,
             passed=not matches,
@@ -42,6 +44,7 @@ class RulesJudge:
             category=matches[0].category if matches else "",
             latency_ms=(time.perf_counter() - start) * 1000,
         )
+        return verdict if verdict.passed else acted(verdict, self._action)
 
     def _matches(self, exchange: Exchange) -> list[Match]:
         found = list(self._prompt_matches(exchange.prompt))

@@ -14,9 +14,11 @@ from assistant.service import REFUSAL, Assistant
 from assistant.store.errors import DiskFullError, LockedError
 from assistant.store.store import Store
 from assistant.turn import Turn
-from guardrails.gate import Released, Withheld
+from guardrails.gate import Gate, Released, Withheld
+from guardrails.guard import Guard
 from guardrails.judge import Verdict
 from guardrails.messages import Message
+from guardrails.policy import Policy
 from guardrails.rendering import RenderingError
 from tests.scripted_engine import Reply, ScriptedEngine
 
@@ -34,6 +36,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def start(store: Store, persona: Persona = PIRATE) -> int:
     return store.create_conversation(store.save_persona(persona).id).id
+
+
+def guarded(gate: Gate) -> Guard:
+    return Guard(Policy(version=1, name="test"), gate)
 
 
 async def events(turn: Turn, after: int = 0) -> list[Event]:
@@ -280,7 +286,7 @@ class FailingGate:
 
 async def test_a_gate_that_fails_ends_the_turn_and_stops_the_engine(store: Store) -> None:
     engine = ScriptedEngine([Reply("a b c d e f", delay=0.02)])
-    turn = await Assistant(store, engine, FailingGate()).send(start(store), "hi")
+    turn = await Assistant(store, engine, guarded(FailingGate())).send(start(store), "hi")
     end = await turn.wait()
     assert isinstance(end, Failed)
     assert "judge is gone" in end.error
@@ -288,7 +294,7 @@ async def test_a_gate_that_fails_ends_the_turn_and_stops_the_engine(store: Store
 
 
 async def test_verdicts_are_stored_with_the_reply(store: Store) -> None:
-    turn = await Assistant(store, ScriptedEngine(["a b c"]), Censor()).send(start(store), "hi")
+    turn = await Assistant(store, ScriptedEngine(["a b c"]), guarded(Censor())).send(start(store), "hi")
     await turn.wait()
     stored = store.verdicts(turn.reply_id)
     assert stored
@@ -318,7 +324,7 @@ async def test_a_retry_with_a_seed_asks_for_another_reply(store: Store) -> None:
 
 async def test_a_blocked_reply_shows_and_stores_the_refusal_and_is_never_sent(store: Store) -> None:
     engine = ScriptedEngine([Reply("the treasure is under the tree", delay=0.01), "fine"])
-    assistant = Assistant(store, engine, Censor())
+    assistant = Assistant(store, engine, guarded(Censor()))
     conversation = start(store)
     turn = await assistant.send(conversation, "where?")
     found = await events(turn)
@@ -336,7 +342,7 @@ async def test_a_blocked_reply_shows_and_stores_the_refusal_and_is_never_sent(st
 async def test_a_refusal_is_in_the_persona_s_own_words(store: Store) -> None:
     pirate = Persona(name="pirate", title="Pirate", instruction="Be a pirate.", refusal="Arr, I cannot tell.")
     conversation = store.create_conversation(store.save_persona(pirate).id).id
-    turn = await Assistant(store, ScriptedEngine(["the treasure"]), Censor()).send(conversation, "where?")
+    turn = await Assistant(store, ScriptedEngine(["the treasure"]), guarded(Censor())).send(conversation, "where?")
     await turn.wait()
     assert store.message(turn.reply_id).content == "Arr, I cannot tell."
 
@@ -363,7 +369,7 @@ class Unwilling:
 async def test_a_full_disk_in_mid_reply_is_told_and_the_text_still_comes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assistant.turn.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("assistant.reply_record.PATIENCE_SECONDS", 0.0)
     full = Unwilling(store, DiskFullError("the disk is full: free some space"), 1000, ("grow_reply", "finish_reply"))
     assistant = Assistant(full, ScriptedEngine([Reply("a b c d", delay=0.3)]))  # type: ignore[arg-type]
     found = await events(await assistant.send(start(store), "hi"))
@@ -384,7 +390,7 @@ async def test_a_lock_that_passes_costs_nothing(store: Store) -> None:
 async def test_no_error_of_the_store_leaves_a_turn_that_never_ends(store: Store, name: str) -> None:
     broken = Unwilling(store, RuntimeError("can't start new thread"), 1000, (name,))
     engine = ScriptedEngine([Reply("a b c d", delay=0.2)])
-    turn = await Assistant(broken, engine, Censor()).send(start(store), "hi")  # type: ignore[arg-type]
+    turn = await Assistant(broken, engine, guarded(Censor())).send(start(store), "hi")  # type: ignore[arg-type]
     async with asyncio.timeout(10):
         end = await turn.wait()
     assert isinstance(end, Finished if name == "grow_reply" else Failed)

@@ -18,9 +18,9 @@ from tests.scripted_engine import Reply, ScriptedEngine
 def test_each_line_is_answered_and_stdout_holds_the_replies_alone(
     run: Run, engine: ScriptedEngine, store: Store
 ) -> None:
-    engine.queue("Good day.", "Two\nlines.")
+    engine.queue("Good day, dear student.", "Two\nlines.")
     result = run("chat", input="Hello\n\n   \nAnd you?\n")
-    assert result.stdout == "Good day.\nTwo\nlines.\n"
+    assert result.stdout == "Good day, dear student.\nTwo\nlines.\n"
     assert result.stderr == "scripted-model, as scripted\n"
     assert result.exit_code == 0
     [summary] = store.list_conversations()
@@ -28,7 +28,7 @@ def test_each_line_is_answered_and_stdout_holds_the_replies_alone(
     said = [(m.role, m.content, m.status) for m in store.all_messages(summary.id)]
     assert said == [
         ("user", "Hello", "complete"),
-        ("assistant", "Good day.", "complete"),
+        ("assistant", "Good day, dear student.", "complete"),
         ("user", "And you?", "complete"),
         ("assistant", "Two\nlines.", "complete"),
     ]

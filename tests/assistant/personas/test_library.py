@@ -37,6 +37,13 @@ def test_every_shipped_persona_is_usable(library: PersonaLibrary) -> None:
     assert all(library.path(persona.name).stem == persona.name for persona in library.all())
 
 
+def test_shipped_personas_keep_their_own_checks_when_they_greet_and_refuse(library: PersonaLibrary) -> None:
+    for persona in library.all():
+        name = persona.name
+        assert persona.checks, name
+        assert all(check.passes(text) for check in persona.checks for text in (persona.greeting, persona.refusal)), name
+
+
 def test_a_file_of_the_user_comes_before_a_shipped_one(library: PersonaLibrary) -> None:
     put(library, "mine.yaml", "name: pirate\ntitle: Mine\ninstruction: |\n  Say ahoy.\n  Twice.\n")
     assert library.get("pirate").instruction == "Say ahoy.\nTwice.\n"

@@ -239,7 +239,7 @@ async def test_search_history_title_and_stats(chat: Chat, screen: Recorder) -> N
     await take(chat, "/title")
     assert screen.taken()[-1] == "At sea"
     await take(chat, "/stats")
-    assert screen.taken()[0] == "turns       1, 1 replies"
+    assert screen.taken()[0] == "turns         1, 1 replies"
 
 
 async def test_export_writes_by_ending_and_never_over(chat: Chat, tmp_path: Path) -> None:

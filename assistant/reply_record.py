@@ -1,0 +1,127 @@
+"""What a turn writes down: the reply as it grows, its end, the verdicts on it, and what was held back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from assistant.events import End, Event, Failed, Finished, Notice
+from assistant.store.errors import DiskFullError, LockedError
+from assistant.store.store import Store
+from guardrails.gate import Withheld
+from guardrails.judge import Verdict
+
+# How often a growing reply is written to the store: what a killed process may lose.
+SAVE_SECONDS = 0.5
+# How long the end of a reply waits for a locked database or a full disk.
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Usage:
+    """Counts while the reply grows; times from a monotonic clock, in seconds."""
+
+    started: float = field(default_factory=time.monotonic)
+    first_text: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    finish_reason: str | None = None
+
+
+class ReplyRecord:
+    """One reply and its place in the store. Storage that fails never stops a reply: it is told, and tried again."""
+
+    def __init__(self, store: Store, reply_id: int, policy_hash: str, emit: Callable[[Event], None]) -> None:
+        """`emit` tells whoever watches the turn; `policy_hash` goes with every verdict."""
+        self.text = ""
+        self.usage = Usage()
+        self.verdicts: list[Verdict] = []
+        self.withheld: list[Withheld] = []
+        self._store = store
+        self._reply_id = reply_id
+        self._policy_hash = policy_hash
+        self._emit = emit
+        self._told = False
+
+    def grow(self, piece: str) -> None:
+        """Add released text."""
+        self.usage.first_text = self.usage.first_text or time.monotonic()
+        self.text += piece
+
+    async def save_regularly(self) -> None:
+        """Write the reply as it grows. It also shows other processes that this turn's owner is alive."""
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            await self._try(partial(self._store.grow_reply, self._reply_id, self.text))
+
+    async def end(self, status: End, error: str | None) -> Finished | Failed:
+        """Store the end, and say how it went."""
+        usage, now = self.usage, time.monotonic()
+        ttft = None if usage.first_text is None else round((usage.first_text - usage.started) * 1000)
+        duration = round((now - usage.started) * 1000)
+        finish = partial(
+            self._store.finish_reply,
+            self._reply_id,
+            self.text,
+            status=status,
+            finish_reason=usage.finish_reason,
+            error=error,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            ttft_ms=ttft,
+            duration_ms=duration,
+        )
+        problem = await self._try(finish)
+        # A lock or a full disk may pass while the text is still in memory; anything else will not.
+        while isinstance(problem, LockedError | DiskFullError) and time.monotonic() - now < PATIENCE_SECONDS:
+            await asyncio.sleep(SAVE_SECONDS)
+            problem = await self._try(finish)
+        if problem is None:
+            problem = await self._try(self._store_judgement)
+        if problem is not None:
+            error = " and ".join(filter(None, [error, f"the reply could not be saved: {problem}"]))
+        if error is not None:
+            return Failed(self._reply_id, error)
+        return Finished(
+            self._reply_id,
+            status,
+            usage.finish_reason,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cached_tokens,
+            ttft,
+            duration,
+        )
+
+    def _store_judgement(self) -> None:
+        for verdict in self.verdicts:
+            self._store.add_verdict(
+                self._reply_id,
+                stage=verdict.stage,
+                judge=verdict.judge,
+                judge_version=verdict.judge_version,
+                decision=verdict.decision,
+                score=verdict.score,
+                threshold=verdict.threshold,
+                reason=verdict.reason,
+                policy_hash=self._policy_hash,
+                latency_ms=verdict.latency_ms,
+            )
+        for held in self.withheld:
+            if held.text:
+                self._store.add_withheld(self._reply_id, held.text, held.shown)
+
+    async def _try(self, write: Callable[[], object]) -> Exception | None:
+        """Write to the store; what went wrong, if anything, which the person is told of once."""
+        try:
+            await asyncio.to_thread(write)
+        except Exception as problem:  # whatever it is, the text still reaches the person and the turn still ends
+            if not self._told:
+                self._told = True
+                self._emit(Notice("storage", f"the reply is not being saved: {problem}"))
+            return problem
+        return None

@@ -1,0 +1,106 @@
+"""A policy at work: what it says, as a gate with judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guardrails.audit import Audit
+from guardrails.gate import CommitWindow, Gate, OpenGate
+from guardrails.judge import Judge
+from guardrails.monitor import Monitor
+from guardrails.policy import Policy, PolicyError
+
+if TYPE_CHECKING:
+    from guardrails.best_of import BestOf
+    from guardrails.reward.scorer import Scorer
+
+BUNDLED = Path(__file__).with_name("bundled")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a turn asks: the gate for its text, and for several candidates which is the best."""
+
+    policy: Policy
+    gate: Gate
+    best_of: BestOf | None = None
+    audit: Audit | None = None
+    scorers: tuple[Scorer, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Of the policy; empty where nothing is judged."""
+        return "" if self.policy.mode == "off" else self.policy.digest()
+
+    def close(self) -> None:
+        """End the models' threads and close the audit log."""
+        for scorer in self.scorers:
+            scorer.close()
+        if self.audit is not None:
+            self.audit.close()
+
+
+def unguarded() -> Guard:
+    """Judges nothing."""
+    return Guard(Policy(version=1, name="off", mode="off"), OpenGate())
+
+
+def build(policy: Policy, *, audit: Path | None = None, texts: bool = False) -> Guard:
+    """The policy's guard, its models loaded, its decisions written to `audit`; see `Audit` for `texts`.
+
+    Raises:
+        UserError: rules, models or the log cannot be read or written; the text says which and why.
+    """
+    if policy.mode == "off":
+        return Guard(policy, OpenGate())
+    judges: list[Judge] = []
+    scorers: list[Scorer] = []
+    if policy.rules != "none":
+        from guardrails.rules.judge import RulesJudge
+        from guardrails.rules.rules import load
+
+        judges.append(RulesJudge(load(*map(Path, policy.rule_files)), policy.rules))
+    if policy.reward_model is not None:
+        from guardrails.reward.judge import RewardJudge
+
+        scorers = [_scorer(policy.reward_model)]
+        judges.append(RewardJudge(scorers[0], policy.prompt, policy.reply))
+    if not judges:
+        raise PolicyError(f"the policy '{policy.name}' has neither rules nor a reward_model: it would judge nothing")
+    log = None if audit is None else Audit(audit, policy=policy.digest(), texts=texts)
+    fail_open = policy.on_failure == "open"
+    window = CommitWindow(judges, windows=policy.windows, seconds=policy.seconds, fail_open=fail_open, audit=log)
+    if policy.mode == "monitor":
+        return Guard(policy, Monitor(window), audit=log, scorers=tuple(scorers))
+    best_of = None
+    if policy.best_of > 1:
+        if not scorers:
+            raise PolicyError(f"the policy '{policy.name}' has best_of = {policy.best_of}, which needs a reward_model")
+        if policy.helpfulness_model is not None:
+            scorers.append(_scorer(policy.helpfulness_model))
+        best_of = _best_of(policy, scorers, log)
+    return Guard(policy, window, best_of, log, tuple(scorers))
+
+
+def _best_of(policy: Policy, scorers: list[Scorer], audit: Audit | None) -> BestOf:
+    from guardrails.best_of import BestOf
+
+    safety, *others = scorers
+    return BestOf(
+        safety,
+        others[0] if others else None,
+        n=policy.best_of,
+        floor=policy.floor,
+        seconds=policy.seconds,
+        fail_open=policy.on_failure == "open",
+        audit=audit,
+    )
+
+
+def _scorer(name: str) -> Scorer:
+    from guardrails.reward.model import RewardModel
+    from guardrails.reward.scorer import Scorer
+
+    return Scorer(RewardModel.load(BUNDLED if name == "bundled" else Path(name).expanduser()))
