@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guardrails.audit import Audit
 from guardrails.gate import CommitWindow, Gate, OpenGate
-from guardrails.judge import Judge
+from guardrails.judge import Exchange, Judge, Stage, Verdict, asked
 from guardrails.monitor import Monitor
 from guardrails.policy import Policy, PolicyError
 
@@ -25,6 +25,7 @@ class Guard:
 
     policy: Policy
     gate: Gate
+    judges: tuple[Judge, ...] = ()
     best_of: BestOf | None = None
     audit: Audit | None = None
     scorers: tuple[Scorer, ...] = ()
@@ -33,6 +34,25 @@ class Guard:
     def digest(self) -> str:
         """Of the policy; empty where nothing is judged."""
         return "" if self.policy.mode == "off" else self.policy.digest()
+
+    async def verdicts(self, exchange: Exchange) -> list[Verdict]:
+        """What the judges say of a whole exchange, its prompt first, up to the first verdict that does not pass.
+
+        At least one verdict: that nothing is judged, where nothing is.
+        """
+        stages: list[tuple[Stage, Exchange]] = []
+        if exchange.prompt:
+            stages.append(("prompt", Exchange(exchange.prompt, "")))
+        if exchange.reply:
+            stages.append(("final", exchange))
+        fail_open = self.policy.on_failure == "open"
+        judged: list[Verdict] = []
+        for stage, part in stages:
+            for judge in self.judges:
+                judged.append(await asked(judge, part, stage, self.policy.seconds, fail_open=fail_open))
+                if not judged[-1].passed:
+                    return judged
+        return judged or [Verdict("none", "", passed=True, stage="final", reason="nothing was judged")]
 
     def close(self) -> None:
         """End the models' threads and close the audit log."""
@@ -73,7 +93,7 @@ def build(policy: Policy, *, audit: Path | None = None, texts: bool = False) -> 
     fail_open = policy.on_failure == "open"
     window = CommitWindow(judges, windows=policy.windows, seconds=policy.seconds, fail_open=fail_open, audit=log)
     if policy.mode == "monitor":
-        return Guard(policy, Monitor(window), audit=log, scorers=tuple(scorers))
+        return Guard(policy, Monitor(window), tuple(judges), None, log, tuple(scorers))
     best_of = None
     if policy.best_of > 1:
         if not scorers:
@@ -81,7 +101,7 @@ def build(policy: Policy, *, audit: Path | None = None, texts: bool = False) -> 
         if policy.helpfulness_model is not None:
             scorers.append(_scorer(policy.helpfulness_model))
         best_of = _best_of(policy, scorers, log)
-    return Guard(policy, window, best_of, log, tuple(scorers))
+    return Guard(policy, window, tuple(judges), best_of, log, tuple(scorers))
 
 
 def _best_of(policy: Policy, scorers: list[Scorer], audit: Audit | None) -> BestOf:

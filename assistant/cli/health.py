@@ -14,6 +14,7 @@ from typing import Literal
 from assistant.cli.opening import database_url, open_library, read_settings
 from assistant.errors import AssistantError
 from assistant.settings import Settings
+from assistant.terminal.home import typed_path
 
 # What a database, its log and a backup copy need for a good while.
 SPACE_NEEDED = 200_000_000
@@ -40,6 +41,7 @@ def examine(db: str | None) -> list[Finding]:
         ("model", lambda: _models(settings)),
         ("database", lambda: _database(settings, db)),
         ("personas", lambda: _personas(settings)),
+        ("guard", lambda: _guard(settings)),
     ]
     for subject, check in checks:
         try:
@@ -105,6 +107,26 @@ def _database(settings: Settings, db: str | None) -> Iterator[Finding]:
         state: Literal["ok", "warning"] = "ok" if free >= SPACE_NEEDED else "warning"
         advice = "" if state == "ok" else ": free some, or move the database with ASSISTANT_DB"
         yield Finding(state, "disk", f"{free / 1e9:.1f} GB free for the database{advice}")
+
+
+def _guard(settings: Settings) -> Iterator[Finding]:
+    from guardrails.errors import UserError
+    from guardrails.guard import build
+    from guardrails.policy import load
+
+    try:
+        guard = build(load(settings.guard), audit=typed_path(str(settings.audit)))
+    except UserError as error:
+        yield Finding("broken", "guard", str(error))
+        return
+    guard.close()
+    name, judges = guard.policy.name, " and ".join(judge.name for judge in guard.judges)
+    if not judges:
+        yield Finding("warning", "guard", f"{name}: replies are not judged; ASSISTANT_GUARD=balanced judges them")
+    elif guard.policy.mode == "monitor":
+        yield Finding("warning", "guard", f"{name}: judged by {judges}, nothing is held back; log: {settings.audit}")
+    else:
+        yield Finding("ok", "guard", f"{name}: judged by {judges} before it is shown; log: {settings.audit}")
 
 
 def _personas(settings: Settings) -> Iterator[Finding]:

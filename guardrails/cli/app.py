@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from guardrails.cli import audit, calibrate, evaluate, render, train
+from guardrails.cli import audit, calibrate, evaluate, render, score, train
 from guardrails.cli.errors import command_group
 
 app = command_group()
 app.command()(render.render)
+app.command()(score.score)
 app.command()(train.train)
 app.command()(calibrate.calibrate)
 app.command("eval")(evaluate.evaluate)
@@ -22,6 +23,7 @@ def group() -> None:
     \b
     Examples:
       guardrails render --user "Hello"
+      echo "How do I boil an egg?" | guardrails score
       guardrails train pairs.jsonl labelled.jsonl --base models/minilm --out runs/safety
     """
 

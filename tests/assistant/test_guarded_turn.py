@@ -162,7 +162,9 @@ def best_of(safety: Scores) -> BestOf:
 
 async def test_the_best_of_three_is_said(store: Store) -> None:
     engine = ScriptedEngine(["one arr", "two arr", "three arr"])
-    made = Guard(Policy(version=1, name="t"), CommitWindow([Words("x")]), best_of(Scores(one=0.6, two=0.9, three=0.7)))
+    made = Guard(
+        Policy(version=1, name="t"), CommitWindow([Words("x")]), best_of=best_of(Scores(one=0.6, two=0.9, three=0.7))
+    )
     turn, found = await say(Assistant(store, engine, made), start(store))
     assert store.message(turn.reply_id).content == "two arr"
     assert "".join(event.text for event in found if isinstance(event, Text)) == "two arr"
@@ -172,7 +174,9 @@ async def test_the_best_of_three_is_said(store: Store) -> None:
 
 async def test_none_of_three_above_the_floor_is_a_refusal(store: Store) -> None:
     engine = ScriptedEngine(["one arr", "two arr", "three arr"])
-    made = Guard(Policy(version=1, name="t"), CommitWindow([Words("x")]), best_of(Scores(one=0.1, two=0.4, three=0.3)))
+    made = Guard(
+        Policy(version=1, name="t"), CommitWindow([Words("x")]), best_of=best_of(Scores(one=0.1, two=0.4, three=0.3))
+    )
     turn, found = await say(Assistant(store, engine, made), start(store))
     assert store.message(turn.reply_id).content == PIRATE.refusal
     assert not any(isinstance(event, Text) for event in found)
