@@ -112,7 +112,7 @@ class Family(Strict):
         for entry in self.choices():
             if not (entry.verbose or self.verbose) or not (entry.terse or self.terse):
                 raise ValueError(f"value {entry.value!r} has no verbose or no terse wording")
-            self._check(entry)
+            self.check_of(entry)
         return self
 
     def choices(self) -> list[Entry]:
@@ -148,10 +148,11 @@ class Family(Strict):
         verbose = rng.choice(entry.verbose or self.verbose).replace("{x}", entry.value)
         terse = rng.choice(entry.terse or self.terse).replace("{x}", entry.value)
         return Constraint(
-            name, entry.value, _sentence(verbose), _sentence(terse), self._check(entry), self.asks, self.probes
+            name, entry.value, _sentence(verbose), _sentence(terse), self.check_of(entry), self.asks, self.probes
         )
 
-    def _check(self, entry: Entry) -> Check:
+    def check_of(self, entry: Entry) -> Check:
+        """The check of one value: the family's, or the entry's own."""
         words = entry.value.split()
         slots = {"{x}": entry.value, "{last}": words[-1] if words else "", "{bare}": " ".join(words[1:])}
         filled = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatt.cli import attention, audit_template, build_dataset, evaluate, inspect, make_lists, train
+from gatt.cli import attention, audit_template, build_dataset, evaluate, inspect, make_lists, revalue, train
 from guardrails.cli.errors import command_group
 
 app = command_group()
@@ -10,6 +10,7 @@ app.command()(audit_template.audit_template)
 app.command()(build_dataset.build_dataset)
 app.command()(inspect.inspect)
 app.command()(make_lists.make_lists)
+app.command()(revalue.revalue)
 app.command()(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command()(attention.attention)

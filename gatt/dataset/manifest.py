@@ -21,6 +21,7 @@ from gatt.errors import GattError
 
 if TYPE_CHECKING:
     from gatt.dataset.build import Job
+    from gatt.dataset.revalue import Revalued
 
 NAME = "manifest.json"
 PACKAGES = ("steadfast", "torch", "transformers", "tokenizers", "vllm", "pyarrow")
@@ -83,6 +84,24 @@ class Manifest(BaseModel):
             probed=sum(row.probed is not None for row in rows),
             chained=sum(outcome.chained for outcome in outcomes if outcome.row),
             shortened=sum(outcome.row.turns < outcome.planned_turns for outcome in outcomes if outcome.row),
+        )
+
+    def revalued(self, made: Revalued, *, copies: int, seed: int) -> Self:
+        """Of the same dataset with these copies added."""
+        rows = made.rows
+        why = "; ".join(f"{count} left out: {reason}" for reason, count in made.dropped.most_common())
+        note = (
+            f"{len(rows)} rows are copies of others with other values in place, which the model has not said itself "
+            f"(`gatt revalue`, {copies} copies, seed {seed}; {why or 'none left out'}); dropped counts the others."
+        )
+        history = Counter(self.history) + Counter(row.history for row in rows)
+        counts = {
+            "kept": self.kept + len(rows),
+            "terse": self.terse + sum(row.terse for row in rows),
+            "probed": self.probed + sum(row.probed is not None for row in rows),
+        }
+        return self.model_copy(
+            update={**counts, "history": dict(sorted(history.items())), "notes": (*self.notes, note)}
         )
 
     def require(self, settings: dict[str, Any], folder: Path) -> None:
