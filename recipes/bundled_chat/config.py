@@ -62,6 +62,7 @@ class Ghost(Strict):
     most: int
     plain: float
     ask: float
+    copies: int
     history: str
     temperature: float
     max_tokens: int

@@ -38,6 +38,10 @@ def build(recipe: Ghost, model: Path, source: Path, lists: Path, out: Path) -> N
     gatt(*words, *(["--resume"] if out.exists() else []))
 
 
+def revalue(recipe: Ghost, data: Path, lists: Path, out: Path) -> None:
+    gatt("revalue", data, "--copies", recipe.copies, "--lists", CHARACTERS, "--lists", lists, "--out", out)
+
+
 def tune(recipe: Ghost, model: Path, data: Path, out: Path) -> None:
     words = ["train", "--data", data, "--model", model, "--out", out, "--method", "full", "--loss", "last-turn"]
     words += ["--epochs", recipe.epochs, "--learning-rate", recipe.learning_rate, "--batch-tokens", recipe.batch_tokens]
@@ -54,7 +58,10 @@ def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")
         values.main(lists)
     if not (data / "manifest.json").exists():
         build(recipe, out / "firm", source, lists, data)
-    tune(recipe, out / "firm", data, out / "ghost")
+    more = out / "gatt-data-more"
+    if not (more / "manifest.json").exists():
+        revalue(recipe, data, lists, more)
+    tune(recipe, out / "firm", more, out / "ghost")
 
 
 if __name__ == "__main__":
