@@ -60,7 +60,7 @@ def test_it_learns_from_pairs_and_labels(kind: str, encoder: Path, tmp_path: Pat
     base = encoder if kind == "encoder" else save(tmp_path / "decoder", "decoder")
     entries: list[dict[str, float]] = []
     settings = Settings(base, tmp_path / "run", length=48, epochs=6, learning_rate=5e-3, batch=16)
-    model = RewardModel.load(train(settings, lessons(120), report=entries.append))
+    model = RewardModel.load(train(settings, lessons(120), report=entries.append).folder)
     good, bad = model.scores([asked("boil water and stir a kindly"), asked("never wait poison a all")])
     assert good > 0.9
     assert bad < 0.1
