@@ -84,7 +84,9 @@ class ChatTemplate:
         serialised = backend.to_str()
         self._markup = _bare(Tokenizer.from_str(serialised), control=True)
         self._text = _bare(Tokenizer.from_str(serialised), control=False)
-        self.control_ids: frozenset[int] = frozenset(backend.get_added_tokens_decoder())
+        added: dict[int, Any] = backend.get_added_tokens_decoder()
+        unknown = _unknown(tokenizer, serialised)
+        self.control_ids: frozenset[int] = frozenset(id for id, token in added.items() if token.content != unknown)
         self._encode_cached = lru_cache(maxsize=4096)(self._encode_text)
         self._system_role = self._keeps_system_role()
         self._spelled_out = self._find_spelled_out()
@@ -250,7 +252,7 @@ def _bare(tokenizer: Tokenizer, *, control: bool) -> Tokenizer:
 
     spec = json.loads(tokenizer.to_str())
     spec["truncation"] = spec["padding"] = None
-    spec["normalizer"] = _only_replacements(spec["normalizer"])
+    spec["normalizer"] = _only_needed(spec["normalizer"])
     spec["pre_tokenizer"] = _without_prefix(spec["pre_tokenizer"])
     spec["decoder"] = _without_prefix(spec["decoder"])
     if not control:
@@ -261,14 +263,27 @@ def _bare(tokenizer: Tokenizer, *, control: bool) -> Tokenizer:
     return copy
 
 
-def _only_replacements(normalizer: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Keep the space-to-metaspace replacement that SentencePiece vocabularies need; drop NFC, prefixes, strips."""
+# Without them a vocabulary does not know what people type: SentencePiece's space, or in encoders capitals and accents.
+NEEDED_NORMALIZERS = ("Replace", "BertNormalizer", "Lowercase", "StripAccents", "NFD", "NFKD")
+
+
+def _only_needed(normalizer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Keep the normalisers that a vocabulary was made with; drop NFC, prefixes, strips."""
     if normalizer is None:
         return None
     if normalizer["type"] == "Sequence":
-        kept = [k for part in normalizer["normalizers"] if (k := _only_replacements(part))]
+        kept = [k for part in normalizer["normalizers"] if (k := _only_needed(part))]
         return {"type": "Sequence", "normalizers": kept} if kept else None
-    return normalizer if normalizer["type"] == "Replace" else None
+    return normalizer if normalizer["type"] in NEEDED_NORMALIZERS else None
+
+
+def _unknown(tokenizer: PreTrainedTokenizerBase, serialised: str) -> str | None:
+    """What the vocabulary has for text it does not know, unless that also begins or ends texts."""
+    model = json.loads(serialised)["model"]
+    number = model.get("unk_id")
+    name = model.get("unk_token") if number is None else model["vocab"][number][0]
+    edges = (tokenizer.bos_token, tokenizer.eos_token, tokenizer.cls_token, tokenizer.sep_token)
+    return None if name in edges else name
 
 
 def _without_prefix(component: dict[str, Any] | None) -> dict[str, Any] | None:

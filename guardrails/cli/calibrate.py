@@ -18,6 +18,7 @@ def calibrate(
     rates: Annotated[
         str, typer.Option(metavar="SHARE,...", help="Shares of false positives to set thresholds for.")
     ] = ("0.01,0.02,0.05"),
+    json_out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")] = None,
 ) -> None:
     """Make the scores probabilities, and find the thresholds for stated shares of false positives.
 
@@ -26,6 +27,9 @@ def calibrate(
       guardrails calibrate runs/safety/model --data labelled.jsonl --split val
       guardrails calibrate runs/safety/model --data labelled.jsonl --held-out 0.1 --rates 0.01,0.05
     """
+    import json
+    from dataclasses import asdict
+
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table
@@ -57,6 +61,7 @@ def calibrate(
     fitted = fit(logits, safe)
     write_calibration(model, fitted.calibration)
     table = Table("judged", "safe examples", *(f"threshold for {100 * rate:g} % false positives" for rate in wanted))
+    judged: dict[str, dict[str, object]] = {}
     for kind, with_reply in (("prompts", False), ("replies", True)):
         scores = [
             fitted.calibration.probability(logit)
@@ -65,8 +70,12 @@ def calibrate(
         ]
         if scores:
             found = thresholds(scores, wanted)
+            judged[kind] = {"safe": len(scores), "thresholds": found}
             table.add_row(kind, str(len(scores)), *(f"{found[rate]:.4f}" for rate in wanted))
     Console().print(table)
+    if json_out:
+        whole = {"model": str(model), "examples": len(examples), **asdict(fitted), "judged": judged}
+        json_out.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
     typer.echo(
         f"{model}: temperature {fitted.calibration.temperature:.3f}, bias {fitted.calibration.bias:.3f}; "
         f"calibration error {fitted.error_before:.3f} before, {fitted.error_after:.3f} after (n = {len(examples)})"

@@ -63,7 +63,7 @@ def train(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("steps", total=None, loss="")
         try:
-            folder = run(
+            trained = run(
                 settings,
                 examples,
                 report=lambda entry: bar.update(
@@ -74,4 +74,7 @@ def train(
             typer.echo("stopped: the same command with --resume goes on from the last checkpoint", err=True)
             raise typer.Exit(130) from None
     curves.draw(out)
-    typer.echo(f"{folder}: trained on {len(examples)} examples. Next: guardrails calibrate {folder} --data FILE")
+    left_out = len(examples) - trained.examples
+    aside = f" ({left_out} that its template does not render were left out)" if left_out else ""
+    typer.echo(f"{trained.folder}: trained on {trained.examples} examples{aside}.")
+    typer.echo(f"Next: guardrails calibrate {trained.folder} --data FILE")

@@ -25,6 +25,7 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     Raises:
         RenderingError, RewardError: there is no model in the folder, or none with a head for labels.
     """
+    import torch
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging
 
@@ -32,7 +33,10 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerBase]:
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # that the head is new is no news
     try:
-        model: Any = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, local_files_only=True)
+        # Whatever the weights are kept in: in bfloat16 the small steps of training would be rounded away.
+        model: Any = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=1, dtype=torch.float32, local_files_only=True
+        )
     except Exception as error:  # whatever is wrong with the folder
         raise RewardError(f"{folder} has no model to begin with: {first_line(error)}") from error
     model.config.use_cache = False

@@ -45,8 +45,16 @@ class Settings:
     resume: bool = False
 
 
-def train(settings: Settings, examples: Sequence[Example], *, report: Report = lambda entry: None) -> Path:
-    """Train on the examples and write the model to `out`/model; its path. `report` is called with the log's entries.
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The model's folder, and how many examples it learned from: all but those that its template does not render."""
+
+    folder: Path
+    examples: int
+
+
+def train(settings: Settings, examples: Sequence[Example], *, report: Report = lambda entry: None) -> Trained:
+    """Train on the examples and write the model to `out`/model. `report` is called with the log's entries.
 
     Raises:
         RewardError: no model to begin with, no examples, or nothing to resume.
@@ -54,13 +62,15 @@ def train(settings: Settings, examples: Sequence[Example], *, report: Report = l
     """
     if not examples:
         raise RewardError("there is nothing to train on: give pairs or labelled examples")
+    torch.manual_seed(settings.seed)  # the label's head is drawn before the trainer sets its own
     model, tokenizer = load_base(settings.base)
     reward = RewardModel(model, ChatTemplate(tokenizer), settings.length, Calibration(), version_of(settings.base))
+    rows = _rows(examples, reward)
     checkpoints = settings.out / "checkpoints"
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last and not settings.resume:
         raise RewardError(f"{settings.out} holds a run already: go on with --resume, or choose another --out")
-    steps = max(1, round(len(examples) * settings.epochs / settings.batch))
+    steps = max(1, round(len(rows) * settings.epochs / settings.batch))
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=settings.epochs,
@@ -83,25 +93,29 @@ def train(settings: Settings, examples: Sequence[Example], *, report: Report = l
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
-    trainer = _Trainer(
-        reward, settings, args=arguments, train_dataset=_rows(examples, reward), callbacks=[_Told(report)]
-    )
+    trainer = _Trainer(reward, settings, args=arguments, train_dataset=rows, callbacks=[_Told(report)])
     trainer.train(resume_from_checkpoint=last)
     folder = settings.out / "model"
     model.config.exchange_tokens = settings.length
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id  # -1 is for this process alone
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return folder
+    return Trained(folder, len(rows))
 
 
 def _rows(examples: Sequence[Example], reward: RewardModel) -> list[dict[str, Any]]:
-    """Token ids of every example; of a reply too long to read at once the last part. Unreadable ones are left out."""
-    rows = []
+    """Token ids of every example; of a reply too long to read at once the last part.
+
+    What the template does not render, such as roles out of order, is left out. Raises RewardError if that is all.
+    """
+    rows: list[dict[str, Any]] = []
+    failure: RenderingError | None = None
     for one in examples:
         sides = (one.chosen, one.rejected) if isinstance(one, Pair) else (one.exchange,)
         try:
             ids = [reward.parts(exchange)[-1] for exchange in sides]
-        except RenderingError:
+        except RenderingError as error:
+            failure = error
             continue
         rows.append(
             {
@@ -111,6 +125,8 @@ def _rows(examples: Sequence[Example], reward: RewardModel) -> list[dict[str, An
                 "safe": float(one.safe) if isinstance(one, Labelled) else None,
             }
         )
+    if not rows:
+        raise RewardError(f"the model's template renders none of the examples: {failure}") from failure
     return rows
 
 
