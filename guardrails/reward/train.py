@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from guardrails.hardware import multiplies_bf16
@@ -94,6 +94,7 @@ def train(settings: Settings, examples: Sequence[Example], *, report: Report = l
         dataloader_num_workers=0,
     )
     trainer = _Trainer(reward, settings, args=arguments, train_dataset=rows, callbacks=[_Told(report)])
+    trainer.remove_callback(PrinterCallback)  # the log and `report` have it
     trainer.train(resume_from_checkpoint=last)
     folder = settings.out / "model"
     model.config.exchange_tokens = settings.length
