@@ -37,6 +37,10 @@ def train(
         str, typer.Option(help="Local Hugging Face model folder to tune, or a name in `assistant models`.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for model, adapter, log, plot and card.")],
+    rehearse: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Dialogues (JSONL, OpenAI messages) to learn beside the rows, all answers."),
+    ] = None,
     method: Annotated[MethodName, typer.Option(help="Adapters, adapters on a 4-bit base, or all weights.")] = (
         MethodName.lora
     ),
@@ -70,6 +74,7 @@ def train(
     """Tune a model on a Ghost Attention dataset, and write a folder to chat with.
 
     Only answers and their stop tokens are learned; a row for which this cannot be proved is dropped and counted.
+    With --rehearse the model keeps in practice what the rows do not show.
     --out gets model/ (merged), adapter/ (lora, qlora), log.jsonl, rows.json, loss.svg, loss.png, README.md.
 
     \b
@@ -127,6 +132,7 @@ def train(
         adapter=Adapter(rank, alpha, dropout),
         checkpoint_minutes=checkpoint_minutes,
         resume=resume,
+        rehearse=rehearse,
     )
     try:
         with open_screen() as screen:

@@ -36,7 +36,11 @@ def write_card(out: Path, made: Made, rows: dict[str, Any], progress: Progress, 
     )
     dropped = [f"| {reason} | {count} |" for reason, count in rows["dropped_by_reason"].items()] or ["| none | 0 |"]
     turns = [f"| {n} | {counts['kept']} | {counts['dropped']} |" for n, counts in rows["rows_by_turns"].items()]
-    told = [f"| {name} | {value} |" for name, value in settings.items() if name not in ("data", "model")]
+    told = [
+        f"| {name} | {value} |"
+        for name, value in settings.items()
+        if name not in ("data", "model") and value is not None
+    ]
     at = progress.best_step if progress.best_loss is not None else progress.step
     shortened = rows["rows_that_lost_their_oldest_exchanges"]
     newline = "\n"
@@ -68,6 +72,7 @@ and of the data hold for it too.
 |---|---|
 | optimizer steps | {progress.step} of {made.steps}{", stopped early" if made.stopped_early else ""} |
 | rows trained on | {rows["training_rows"]:,} |
+| dialogues rehearsed beside them, all answers | {rows["rehearsed_dialogues"]:,} |
 | learned tokens in them | {rows["supervised_training_tokens"]:,} |
 | learned tokens, repetitions counted | {progress.learned_tokens:,} |
 | rows held out | {rows["validation_rows"]:,} |

@@ -88,7 +88,9 @@ def _row_table(report: dict[str, Any]) -> Table:
     table = Table("rows", "number", title="rows", title_justify="left")
     table.add_row("to train on", f"{report['training_rows']:,}")
     table.add_row("held out", f"{report['validation_rows']:,}")
-    for reason, count in report["dropped_by_reason"].items():
+    if report["rehearsed_dialogues"]:
+        table.add_row("rehearsed dialogues", f"{report['rehearsed_dialogues']:,}")
+    for reason, count in (report["dropped_by_reason"] | report["rehearsals_dropped"]).items():
         table.add_row(f"dropped: {reason}", f"{count:,}")
     table.add_row("lost their oldest exchanges", f"{report['rows_that_lost_their_oldest_exchanges']:,}")
     for turns, counts in report["rows_by_turns"].items():

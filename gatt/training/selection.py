@@ -24,6 +24,15 @@ class Selection:
     kept_by_turns: Counter[int] = field(default_factory=Counter)
     dropped_by_turns: Counter[int] = field(default_factory=Counter)
     shortened: int = 0
+    rehearsed: int = 0
+    rehearsals_dropped: dict[str, int] = field(default_factory=dict)
+
+    def rehearse(self, dialogues: Sequence[Encoded], dropped: dict[str, int]) -> None:
+        """Learn these beside the rows. None is held out: what is held out measures the rows."""
+        self.training += dialogues
+        self.rehearsed += len(dialogues)
+        self.rehearsals_dropped = dropped
+        self.shortened += sum(one.dropped_exchanges > 0 for one in dialogues)
 
     def rows_share_dialogues(self) -> bool:
         """Whether some dialogue has more than one row."""
@@ -35,7 +44,9 @@ class Selection:
         kept = [*self.training, *self.validation]
         turns = sorted(self.kept_by_turns | self.dropped_by_turns)
         return {
-            "training_rows": len(self.training),
+            "training_rows": len(self.training) - self.rehearsed,
+            "rehearsed_dialogues": self.rehearsed,
+            "rehearsals_dropped": self.rehearsals_dropped,
             "validation_rows": len(self.validation),
             "dropped_rows": self.dropped.total(),
             "dropped_by_reason": dict(self.dropped.most_common()),

@@ -21,6 +21,7 @@ class TrainSettings:
     tokens (0: the model's window). `learning_rate` is the peak, `warmup` a share of the steps, `validation` a share of
     the rows. `shared` reads once what the rows of a dialogue have in common. Every `validate_every` steps (0: ten times
     a run) the held-out rows are read; after `patience` times without a lower loss the run ends (0: never).
+    Dialogues in the file `rehearse` are learned beside the rows.
     """
 
     data: Path
@@ -46,6 +47,7 @@ class TrainSettings:
     recompute: bool = False
     checkpoint_minutes: float = 5.0
     resume: bool = False
+    rehearse: Path | None = None
 
     @property
     def peak(self) -> float:

@@ -19,7 +19,7 @@ import torch
 
 from gatt.audit import audit
 from gatt.errors import GattError
-from gatt.training import methods
+from gatt.training import methods, rehearsal
 from gatt.training.checkpoints import Checkpoints, Progress, store_only_trained
 from gatt.training.curves import draw, read_log
 from gatt.training.interruption import Interruption
@@ -78,6 +78,8 @@ def train(settings: TrainSettings, *, prepared: Callable[[Selection, int], None]
     length = settings.length or methods.window(settings.model)
     rows = load_rows(settings.data)
     selection = select(rows, template, loss=settings.loss, length=length, validation=settings.validation)
+    if settings.rehearse is not None:
+        selection.rehearse(*rehearsal.read(settings.rehearse, template, length))
     AcceleratorState._reset_state()  # it outlives a run, and with it the precision of the one before in this process
     accelerator = Accelerator(mixed_precision="bf16" if settings.bf16 else "no")
     run = _Run(settings, selection, accelerator, length)
@@ -128,6 +130,7 @@ class _Run:
         self.described = settings.described() | {
             "data": fingerprint(settings.data),
             "model": weights_hash(settings.model),
+            "rehearsed": None if settings.rehearse is None else fingerprint(settings.rehearse),
         }
         torch.manual_seed(settings.seed)
         bf16 = accelerator.mixed_precision == "bf16"

@@ -63,6 +63,7 @@ class Ghost(Strict):
     plain: float
     ask: float
     copies: int
+    rehearsed: int
     history: str
     temperature: float
     max_tokens: int

@@ -5,6 +5,7 @@ Run `python -m recipes.bundled_chat.ghost --out DIR` after tuning; run it again 
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import Annotated
 import typer
 
 from recipes.bundled_chat import chats, values
-from recipes.bundled_chat.config import HERE, Ghost, load
+from recipes.bundled_chat.config import HERE, Ghost, Recipe, load
+from recipes.bundled_chat.dialogues import dialogues
 
 CHARACTERS = HERE / "characters.toml"
 
@@ -42,15 +44,25 @@ def revalue(recipe: Ghost, data: Path, lists: Path, out: Path) -> None:
     gatt("revalue", data, "--copies", recipe.copies, "--lists", CHARACTERS, "--lists", lists, "--out", out)
 
 
-def tune(recipe: Ghost, model: Path, data: Path, out: Path) -> None:
+def write_rehearsal(recipe: Recipe, file: Path) -> None:
+    """Dialogues of the kinds that the first tuning had, by another seed."""
+    with file.open("w", encoding="utf-8") as lines:
+        for chat in dialogues(recipe.seed + 3, recipe.ghost_attention.rehearsed):
+            turns = [{"role": message.role, "content": message.content} for message in chat]
+            lines.write(json.dumps({"messages": turns}) + "\n")
+
+
+def tune(recipe: Ghost, model: Path, data: Path, rehearsal: Path, out: Path) -> None:
     words = ["train", "--data", data, "--model", model, "--out", out, "--method", "full", "--loss", "last-turn"]
+    words += ["--rehearse", rehearsal]
     words += ["--epochs", recipe.epochs, "--learning-rate", recipe.learning_rate, "--batch-tokens", recipe.batch_tokens]
     gatt(*words, *(["--resume"] if (out / "checkpoints").exists() else []))
 
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Build the dataset with the tuned model, and train the model on it: `DIR`/ghost/model."""
-    recipe = load().ghost_attention
+    whole = load()
+    recipe = whole.ghost_attention
     source, lists, data = out / "chats.jsonl", out / "values.toml", out / "gatt-data"
     if not source.exists():
         chats.main(source, recipe.dialogues, recipe.seed)
@@ -61,7 +73,10 @@ def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")
     more = out / "gatt-data-more"
     if not (more / "manifest.json").exists():
         revalue(recipe, data, lists, more)
-    tune(recipe, out / "firm", more, out / "ghost")
+    rehearsal = out / "rehearsal.jsonl"
+    if not rehearsal.exists():
+        write_rehearsal(whole, rehearsal)
+    tune(recipe, out / "firm", more, rehearsal, out / "ghost")
 
 
 if __name__ == "__main__":
