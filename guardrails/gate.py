@@ -9,12 +9,13 @@ writes the first. A reply that is not streamed is the same, read to its end.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from guardrails.audit import Audit, AuditError
 from guardrails.judge import Exchange, Judge, Stage, Verdict, asked
@@ -74,7 +75,13 @@ class Windows(BaseModel):
 
     def after(self, tokens: int) -> int:
         """The window that follows one of `tokens`."""
-        return min(self.largest, max(tokens + 1, round(tokens * self.growth)))
+        return min(self.largest, math.ceil(tokens * self.growth))
+
+    @model_validator(mode="after")
+    def _grow(self) -> Self:
+        if self.largest < self.first:
+            raise ValueError("the largest window cannot be smaller than the first")
+        return self
 
 
 WINDOWS = Windows()
@@ -93,6 +100,8 @@ class CommitWindow:
         audit: Audit | None = None,
     ) -> None:
         """`judges` are asked in this order, up to the first that does not pass; each has so many `seconds`."""
+        if not judges:
+            raise ValueError("a gate without judges would judge nothing")
         self._judges = judges
         self._windows = windows
         self._seconds = seconds
@@ -123,34 +132,29 @@ class CommitWindow:
         Only the last judge's verdict on a window releases it. Nothing follows a verdict that does not pass.
         """
         said = tuple(prompt)
-        first = asyncio.create_task(self._ask(Exchange(said, ""), "prompt", conversation))
-        try:
-            window = self._windows.first
-            judged = 0
-            while True:
-                await reading.until(judged, window)
-                if judged == 0:
-                    for verdict in await first:
-                        yield 0, verdict
-                        if not verdict.passed:
-                            return
-                upto, ended = len(reading.text), reading.ended
-                if upto > judged:
-                    stage: Stage = "final" if ended else "window"
-                    exchange = Exchange(said, reading.text[:upto])
-                    verdicts = await self._ask(exchange, stage, conversation)
-                    for verdict in verdicts[:-1]:
-                        yield judged, verdict
-                    yield upto, verdicts[-1]
-                    if not verdicts[-1].passed:
-                        return
-                    judged = upto
-                    window = self._windows.after(window)
-                if ended and upto == len(reading.text):
+        # The model writes on meanwhile; a prompt that does not pass must not wait for what it writes.
+        for verdict in await self._ask(Exchange(said, ""), "prompt", conversation):
+            yield 0, verdict
+            if not verdict.passed:
+                return
+        window, judged = self._windows.first, 0
+        stage: Stage | None = None
+        while True:
+            await reading.until(judged, window)
+            upto, ended = len(reading.text), reading.ended
+            # A text that ends with a window is judged once more, as a whole.
+            if upto > judged or (ended and stage == "window"):
+                stage = "final" if ended else "window"
+                verdicts = await self._ask(Exchange(said, reading.text[:upto]), stage, conversation)
+                for verdict in verdicts[:-1]:
+                    yield judged, verdict
+                yield upto, verdicts[-1]
+                if not verdicts[-1].passed:
                     return
-        finally:
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
+                judged = upto
+                window = self._windows.after(window)
+            if ended and upto == len(reading.text):
+                return
 
     async def _ask(self, exchange: Exchange, stage: Stage, conversation: str) -> list[Verdict]:
         """The judges' verdicts, up to and with the first that does not pass, each on record before it counts."""

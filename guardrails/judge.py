@@ -83,7 +83,7 @@ async def asked(judge: Judge, exchange: Exchange, stage: Stage, seconds: float, 
     try:
         async with asyncio.timeout(seconds):
             found = await judge.judge(exchange)
-        if not isinstance(found, Verdict):
+        if not isinstance(found, Verdict) or not isinstance(found.passed, bool):
             raise TypeError
         if found.score is not None and not math.isfinite(found.score):
             raise ArithmeticError

