@@ -43,7 +43,7 @@ class Audit:
         self._texts = texts
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("a+b", buffering=0)
+            self._stream = open(path, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise AuditError(f"the audit log {path} cannot be written: {error.strerror}") from error
 
@@ -99,6 +99,11 @@ class Audit:
             return int(row["row"]), str(row["hash"])
         except (ValueError, KeyError, TypeError) as error:
             raise AuditError(f"the last row of {self._path} is damaged: move the file away, and keep it") from error
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that, if it is new, nobody else may read."""
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager

@@ -38,6 +38,12 @@ def test_rows_are_chained_and_hold_no_text(tmp_path: Path) -> None:
     assert "and the reply" not in path.read_text()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="other permissions")
+def test_nobody_else_may_read_the_log(tmp_path: Path) -> None:
+    fill(tmp_path / "audit.jsonl", 1)
+    assert (tmp_path / "audit.jsonl").stat().st_mode & 0o077 == 0
+
+
 def test_text_is_there_only_when_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     fill(path, 1, texts=True)
