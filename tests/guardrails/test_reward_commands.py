@@ -45,8 +45,12 @@ def test_a_model_is_trained_calibrated_and_measured(data: Path, tmp_path: Path) 
     assert "of 120 pairs" in output
     assert (out / "loss.svg").read_text().count("<svg") == 1
 
-    code, output, error = run("calibrate", out / "model", "--data", data, "--held-out", 0.3, "--rates", "0.1")
+    words = ["calibrate", out / "model", "--data", data, "--held-out", 0.3, "--rates", "0.1"]
+    code, output, error = run(*words, "--json", tmp_path / "calibrated.json")
     assert code == 0, error
+    calibrated = json.loads((tmp_path / "calibrated.json").read_text())
+    assert calibrated["calibration"] == json.loads((out / "model" / "calibration.json").read_text())
+    assert 0 < calibrated["judged"]["prompts"]["thresholds"]["0.1"] < 1
     assert "threshold for 10 % false positives" in output
     assert {"prompts", "replies"} <= set(output.split())
 

@@ -1,0 +1,1 @@
+"""How the bundled safety reward model is made."""
