@@ -155,9 +155,9 @@ class Turn:
         self._record.usage.finish_reason = None
         ids, conversation = sent.rendered.ids, str(self.conversation_id)
         best_of = self._guarding.best_of
-        raw = self._raw_text(ids)
-        if best_of is not None:
-            await raw.aclose()
+        if best_of is None:
+            raw = self._raw_text(ids)
+        else:
             texts, reasons = await self._candidates(ids, best_of.n)
             index, verdict = await best_of.pick(asked.messages, texts, conversation)
             self._record.usage.finish_reason = reasons[index]
