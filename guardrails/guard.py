@@ -123,4 +123,10 @@ def _scorer(name: str) -> Scorer:
     from guardrails.reward.model import RewardModel
     from guardrails.reward.scorer import Scorer
 
-    return Scorer(RewardModel.load(BUNDLED if name == "bundled" else Path(name).expanduser()))
+    if name != "bundled":
+        return Scorer(RewardModel.load(Path(name).expanduser()))
+    if not BUNDLED.is_dir():
+        raise PolicyError(f"there is no {BUNDLED}: name a model's folder, or put one there (recipes/bundled_safety)")
+    from guardrails.reward.quick_start import load_bundled
+
+    return Scorer(RewardModel.load(BUNDLED, load=load_bundled))

@@ -40,11 +40,11 @@ class Policy(Strict):
     """What the guard does.
 
     `rules` is the action for what the rules find, "none" leaves them out. `reward_model` and `helpfulness_model` are
-    folders, or left out. `on_failure` says whether text passes that no judge has judged. An action `regenerate` writes
-    the reply once more, with `safety_prefix` before the user's message (a prompt that does not pass is blocked);
-    `replace` says `replacement`; `flag` notes and shows. `best_of` replies are sampled and the best is kept whose
-    safety is `floor` or more. `adherence`: below this share of a persona's checks the next turn repeats its
-    instruction.
+    folders, "bundled" for the one in guardrails/bundled, or left out. `on_failure` says whether text passes that no
+    judge has judged. An action `regenerate` writes the reply once more, with `safety_prefix` before the user's message
+    (a prompt that does not pass is blocked); `replace` says `replacement`; `flag` notes and shows. `best_of` replies
+    are sampled and the best is kept whose safety is `floor` or more. `adherence`: below this share of a persona's
+    checks the next turn repeats its instruction.
     """
 
     version: Literal[1]

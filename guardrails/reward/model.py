@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,8 @@ class RewardModel:
             model.config.get_text_config().pad_token_id = -1
 
     @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu") -> RewardModel:
-        """The model in a local Hugging Face folder.
+    def load(cls, folder: Path, *, device: str = "cpu", load: Callable[[Path], Any] | None = None) -> RewardModel:
+        """The model in a local Hugging Face folder; `load` reads its weights, by default transformers does.
 
         Raises:
             RewardError: no such model, more than one label, or no chat template.
@@ -73,15 +73,8 @@ class RewardModel:
             template = ChatTemplate.from_folder(folder)
         except RenderingError as error:
             raise RewardError(str(error)) from error
-        import torch
-        from transformers import AutoModelForSequenceClassification
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
         try:
-            model: Any = AutoModelForSequenceClassification.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True
-            )
+            model = (load or _load)(folder)
         except Exception as error:  # a truncated download fails in many ways, all of them the folder's fault
             raise RewardError(f"{folder} has no sequence classifier that can be loaded: {first_line(error)}") from error
         if model.config.num_labels != 1:
@@ -137,6 +130,15 @@ class RewardModel:
             inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0).to(device)
         logits: Tensor = (model or self.model)(**inputs).logits
         return logits[:, 0]
+
+
+def _load(folder: Path) -> Any:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
 
 
 def read_calibration(folder: Path) -> Calibration:

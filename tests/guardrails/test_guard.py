@@ -10,6 +10,7 @@ from guardrails.audit import rows
 from guardrails.errors import UserError
 from guardrails.gate import CommitWindow, OpenGate, Withheld
 from guardrails.guard import build, unguarded
+from guardrails.judge import Exchange
 from guardrails.messages import Message
 from guardrails.monitor import Monitor
 from guardrails.policy import Policy, PolicyError, load, profiles
@@ -78,6 +79,19 @@ async def test_a_reward_model_judges_beside_the_rules(tmp_path: Path) -> None:
 def test_what_cannot_work_is_told(values: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(Policy.model_validate({"version": 1, "name": "t", **values}))
+
+
+async def test_a_bundled_model_is_used_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = Policy.model_validate({"version": 1, "name": "t", "reward_model": "bundled"})
+    monkeypatch.setattr("guardrails.guard.BUNDLED", tmp_path / "bundled")
+    with pytest.raises(PolicyError, match="name a model's folder"):
+        build(policy)
+    save(tmp_path / "bundled", "encoder")
+    guard = build(policy)
+    verdicts = await guard.verdicts(Exchange((Message("user", "Hello?"),), "Hi."))
+    guard.close()
+    assert verdicts[-1].judge == "reward"
+    assert verdicts[-1].score is not None
 
 
 def test_a_log_that_cannot_be_written_is_told_before_any_chat(tmp_path: Path) -> None:
