@@ -6,6 +6,7 @@ the end only shows against a `head` noted elsewhere. Rows have no text of the ch
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import json
@@ -13,7 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
@@ -104,6 +105,18 @@ class Audit:
 def _private(path: str, flags: int) -> int:
     """Opens a file that, if it is new, nobody else may read."""
     return os.open(path, flags, 0o600)
+
+
+async def recorded(
+    verdict: Verdict, exchange: Exchange, conversation: str, audit: Audit | None, *, fail_open: bool
+) -> Verdict:
+    """The verdict once it is on record; where it cannot be written, that there is none."""
+    if audit is not None:
+        try:
+            await asyncio.to_thread(audit.write, verdict, exchange, conversation)
+        except AuditError:
+            return replace(verdict, passed=fail_open, unavailable=True, reason="no audit log")
+    return verdict
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 
-from guardrails.audit import Audit, AuditError
+from guardrails.audit import Audit, recorded
 from guardrails.judge import Exchange, Verdict
 from guardrails.messages import Message
 from guardrails.reward.combine import SAFETY_THRESHOLD, ranked
@@ -50,12 +50,8 @@ class BestOf:
         except Exception as error:
             why = f"no verdict: {type(error).__name__}"
             verdict = self._verdict(self._fail_open, None, why, unavailable=True)
-        if self._audit is not None:
-            try:
-                await asyncio.to_thread(self._audit.write, verdict, Exchange(said, candidates[index]), conversation)
-            except AuditError:
-                verdict = self._verdict(self._fail_open, verdict.score, "no audit log", unavailable=True)
-        return index, verdict
+        exchange = Exchange(said, candidates[index])
+        return index, await recorded(verdict, exchange, conversation, self._audit, fail_open=self._fail_open)
 
     async def _pick(self, prompt: tuple[Message, ...], candidates: Sequence[str]) -> tuple[int, Verdict]:
         exchanges = [Exchange(prompt, text) for text in candidates]

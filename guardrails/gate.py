@@ -8,16 +8,15 @@ writes the first. A reply that is not streamed is the same, read to its end.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from guardrails.audit import Audit, AuditError
+from guardrails.audit import Audit, recorded
 from guardrails.judge import Exchange, Judge, Stage, Verdict, asked
 from guardrails.messages import Message
 from guardrails.reading import Reading
@@ -161,11 +160,7 @@ class CommitWindow:
         verdicts = []
         for judge in self._judges:
             verdict = await asked(judge, exchange, stage, self._seconds, fail_open=self._fail_open)
-            if self._audit is not None:
-                try:
-                    await asyncio.to_thread(self._audit.write, verdict, exchange, conversation)
-                except AuditError:
-                    verdict = replace(verdict, passed=self._fail_open, unavailable=True, reason="no audit log")
+            verdict = await recorded(verdict, exchange, conversation, self._audit, fail_open=self._fail_open)
             verdicts.append(verdict)
             if not verdict.passed:
                 break

@@ -22,7 +22,6 @@ from guardrails.checks.check import Check
 class Swap:
     """One value of a family, and another to stand in its place."""
 
-    family: str
     old: str
     new: str
     old_check: Check
@@ -75,7 +74,7 @@ def _swaps(row: Row, families: Mapping[str, Family], rng: Random) -> list[Swap]:
         new = rng.choice(family.split("train"))
         old = _told(row, name, family)
         if old is not None and old.value.casefold() != new.value.casefold():
-            swaps.append(Swap(name, old.value, new.value, family.check_of(old), family.check_of(new)))
+            swaps.append(Swap(old.value, new.value, family.check_of(old), family.check_of(new)))
     return swaps
 
 
