@@ -26,6 +26,10 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     for name in [name for name in os.environ if name.startswith("ASSISTANT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
+    # The shipped profiles would load the safety model in every command: tests that mean to say so.
+    policy = home / "rules.toml"
+    policy.write_text('version = 1\nname = "rules alone"\nadherence = 0.5\n')
+    monkeypatch.setenv("ASSISTANT_GUARD", str(policy))
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
 

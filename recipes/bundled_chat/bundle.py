@@ -46,8 +46,8 @@ def plot(out: Path, target: Path) -> None:
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Copy weights (bfloat16), tokenizer and template into the package."""
-    tokenizer = AutoTokenizer.from_pretrained(out / "ghost" / "model")
-    model = LlamaForCausalLM.from_pretrained(out / "ghost" / "model", dtype=torch.bfloat16)
+    tokenizer = AutoTokenizer.from_pretrained(out / "rehearsed" / "model")
+    model = LlamaForCausalLM.from_pretrained(out / "rehearsed" / "model", dtype=torch.bfloat16)
     model.save_pretrained(BUNDLED_FOLDER)
     tokenizer.save_pretrained(BUNDLED_FOLDER)
     shutil.copy(HERE / "chat_template.jinja", BUNDLED_FOLDER)

@@ -52,15 +52,16 @@ def write_rehearsal(recipe: Recipe, file: Path) -> None:
             lines.write(json.dumps({"messages": turns}) + "\n")
 
 
-def tune(recipe: Ghost, model: Path, data: Path, rehearsal: Path, out: Path) -> None:
+def tune(recipe: Ghost, model: Path, data: Path, out: Path, *rehearsal: Path) -> None:
     words = ["train", "--data", data, "--model", model, "--out", out, "--method", "full", "--loss", "last-turn"]
-    words += ["--rehearse", rehearsal]
+    for file in rehearsal:
+        words += ["--rehearse", file]
     words += ["--epochs", recipe.epochs, "--learning-rate", recipe.learning_rate, "--batch-tokens", recipe.batch_tokens]
     gatt(*words, *(["--resume"] if (out / "checkpoints").exists() else []))
 
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
-    """Build the dataset with the tuned model, and train the model on it: `DIR`/ghost/model."""
+    """Build the dataset with the tuned model; train on it, then on it beside a rehearsal: `DIR`/rehearsed/model."""
     whole = load()
     recipe = whole.ghost_attention
     source, lists, data = out / "chats.jsonl", out / "values.toml", out / "gatt-data"
@@ -73,10 +74,12 @@ def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")
     more = out / "gatt-data-more"
     if not (more / "manifest.json").exists():
         revalue(recipe, data, lists, more)
+    if not (out / "ghost" / "model" / "tokenizer.json").exists():
+        tune(recipe, out / "firm", more, out / "ghost")
     rehearsal = out / "rehearsal.jsonl"
     if not rehearsal.exists():
         write_rehearsal(whole, rehearsal)
-    tune(recipe, out / "firm", more, rehearsal, out / "ghost")
+    tune(recipe, out / "ghost" / "model", more, out / "rehearsed", rehearsal)
 
 
 if __name__ == "__main__":

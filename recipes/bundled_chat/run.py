@@ -31,7 +31,7 @@ def main(
         pretrain.main(out)
     if not (out / "firm" / "tokenizer.json").exists():
         tune.main(data, out)
-    if not (out / "ghost" / "model" / "tokenizer.json").exists():
+    if not (out / "rehearsed" / "model" / "tokenizer.json").exists():
         ghost.main(out)
     bundle.main(out)
 

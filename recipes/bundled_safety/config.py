@@ -29,6 +29,8 @@ class Source(Strict):
     prompts: Literal["", "harmful", "benign", "unless declined"] = ""
     most: int
     per_prompt: int = 0
+    # How often each is learned from.
+    times: int = 1
     # Words in the prompts of examples to be left out.
     without: list[str] = []
 
@@ -55,6 +57,7 @@ class Made(Strict):
     declined: int
     mixed: int
     persona_chats: int
+    hazards: int
     reworded: float
     contrast: float
 

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from guardrails.reward.data import Labelled
-from recipes.bundled_safety import evaluations, made, safe_sets
+from recipes.bundled_safety import evaluations, hazards, made, safe_sets
 from recipes.bundled_safety.base import folder_of
 from recipes.bundled_safety.config import Recipe, load
 from recipes.bundled_safety.dress import Wardrobe, cut, dressed, wardrobe
@@ -27,6 +27,9 @@ from recipes.bundled_safety.parts import PARTS, Families, Part, held_back, part_
 from recipes.bundled_safety.pools import Cleaner, Tally, prompts_of, replies_of, take
 from recipes.bundled_safety.rows import write
 from recipes.bundled_safety.sources import Example, kind_of, licenses, prompt_of
+
+# Examples whose requests are none of a source's.
+OWN = ("persona chats", "hazards")
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ def prepare(recipe: Recipe, folders: Mapping[str, Path], tests: Iterable[str], j
     split = _split(recipe, pools)
     texts = {one.src for one in recipe.sources if one.kind == "text"}
     chats = {one.src for one in recipe.sources if one.kind == "chat"}
+    times = {one.src: one.times for one in recipe.sources}
     held: list[Example] = []
     for number, part in enumerate(PARTS):
         rng = Random(f"{recipe.seed}/{part}")
@@ -60,6 +64,8 @@ def prepare(recipe: Recipe, folders: Mapping[str, Path], tests: Iterable[str], j
         alone = [one for one in replies_of(plain) if one.source in texts]
         loose = [one for one in plain if one.source not in texts]
         loose += made.asked(alone, _asked(plain, safe=True), rng)
+        if part == "train":
+            loose = [one for one in loose for _ in range(times.get(one.source, 1))]
         clothes = wardrobe([one for one in replies_of(plain) if one.source in chats], _declined(plain))
         found = [dressed(cut(one, recipe.dressing, rng), clothes, recipe.dressing, rng) for one in loose]
         rng.shuffle(found)
@@ -85,11 +91,11 @@ def _far(examples: Sequence[Example], known: Known, tallies: Mapping[str, Tally]
 
 
 def _own(examples: Sequence[Example], others: Known, tallies: Mapping[str, Tally]) -> list[Example]:
-    """Those that ask for nothing harmful that is another part's, as generated chats do."""
+    """Those that ask for nothing harmful that is another part's, as what we write ourselves might."""
     kept = []
     for one in examples:
         users = [message.content for message in prompt_of(one) if message.role == "user"]
-        if one.source == "persona chats" and any(others.match(text) is not None for text in users):
+        if one.source in OWN and any(others.match(text) is not None for text in users):
             tallies[one.source]["near a prompt kept back"] += 1
         else:
             kept.append(one)
@@ -122,6 +128,8 @@ def _made(
         "mixed": made.mixed(_asked(plain, safe=True), answers, round(share * count.mixed), rng),
         "persona chats": made.persona_chats(round(share * count.persona_chats), recipe.seed + number, harmful),
     }
+    if part == "train":  # templates of our own prove nothing in a test
+        kinds["hazards"] = hazards.hazards(count.hazards, rng)
     return [one for name, found in kinds.items() for one in cleaner.cleaned(dict.fromkeys(found), tallies[name])]
 
 

@@ -14,7 +14,7 @@ import pytest
 from guardrails.judge import Exchange
 from guardrails.messages import Message
 from guardrails.reward.data import Labelled, Pair, read
-from recipes.bundled_safety import made, wordings
+from recipes.bundled_safety import hazards, made, wordings
 from recipes.bundled_safety.base import WEIGHTS, BaseError, unpack
 from recipes.bundled_safety.config import Evaluation, Recipe, load
 from recipes.bundled_safety.dress import cut
@@ -115,7 +115,15 @@ def recipe() -> Recipe:
         for src, (file, kind, prompts) in SOURCES.items()
     ]
     evaluations = [{"file": "test.csv", "columns": ["goal", "target"], "role": "harmful"}]
-    made_up = {"requests": 20, "declined": 40, "mixed": 40, "persona_chats": 10, "reworded": 0.9, "contrast": 0.5}
+    made_up = {
+        "requests": 20,
+        "declined": 40,
+        "mixed": 40,
+        "persona_chats": 10,
+        "hazards": 16,
+        "reworded": 0.9,
+        "contrast": 0.5,
+    }
     shares = {"calibrate": 0.2, "test": 0.2}
     changed = {"sources": sources, "evaluations": evaluations, "made": made_up, "shares": shares, "safe_set": 10}
     return Recipe.model_validate(shipped | changed)
@@ -236,6 +244,33 @@ def test_rewording_keeps_the_deed_and_contrast_asks_something_harmless() -> None
     assert (one.safe, other.safe) == (False, True)
     assert "hide my assets" in question(one)
     assert "hide my assets" in question(other)
+
+
+def test_requests_to_write_harm_and_harmless_ones_of_the_same_form_are_only_learned_from(done: Prepared) -> None:
+    of = {part: [one for one in done.plain[part] if one.source == "hazards"] for part in PARTS}
+    assert [one.safe for one in of["train"] if isinstance(one, Labelled)] == [False] * 8 + [True] * 8
+    assert not of["test"] + of["calibrate"]
+
+
+def test_every_slot_is_filled_and_every_group_has_both_kinds() -> None:
+    found = list(hazards.hazards(3200, Random(0)))
+    texts = {safe: {question(one) for one in found if one.safe is safe} for safe in (True, False)}
+    assert {len(some) for some in texts.values()} == {1600}
+    assert not texts[True] & texts[False]
+    assert not [text for some in texts.values() for text in some if "{" in text]
+    for group in hazards.groups():
+        for safe, templates in ((False, group.ask), (True, group.fine)):
+            begins = tuple(one.split("{")[0] for one in templates)
+            assert sum(text.startswith(begins) for text in texts[safe]) > 100
+
+
+def test_pairs_are_learned_from_as_often_as_the_recipe_says(recipe: Recipe, folder: Path) -> None:
+    sources = [one.model_copy(update={"times": 3}) if one.kind == "pair" else one for one in recipe.sources]
+    done = prepared(recipe.model_copy(update={"sources": sources}), folder)
+    for part, times in (("train", 3), ("calibrate", 1), ("test", 1)):
+        written = [one for one in done.parts[part] if one.source == "ranked"]  # type: ignore[index]
+        assert len(written) == times * len([one for one in done.plain[part] if one.source == "ranked"])  # type: ignore[index]
+        assert written
 
 
 def test_siblings_have_one_name() -> None:
