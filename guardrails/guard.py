@@ -45,11 +45,10 @@ class Guard:
             stages.append(("prompt", Exchange(exchange.prompt, "")))
         if exchange.reply:
             stages.append(("final", exchange))
-        fail_open = self.policy.on_failure == "open"
         judged: list[Verdict] = []
         for stage, part in stages:
             for judge in self.judges:
-                judged.append(await asked(judge, part, stage, self.policy.seconds, fail_open=fail_open))
+                judged.append(await asked(judge, part, stage, self.policy.seconds, fail_open=self.policy.fail_open))
                 if not judged[-1].passed:
                     return judged
         return judged or [Verdict("none", "", passed=True, stage="final", reason="nothing was judged")]
@@ -82,16 +81,21 @@ def build(policy: Policy, *, audit: Path | None = None, texts: bool = False) -> 
         from guardrails.rules.rules import load
 
         judges.append(RulesJudge(load(*map(Path, policy.rule_files)), policy.rules))
+    if policy.instruction_leak != "none":
+        from guardrails.leak import LeakJudge
+
+        judges.append(LeakJudge(policy.instruction_leak))
     if policy.reward_model is not None:
         from guardrails.reward.judge import RewardJudge
 
         scorers = [_scorer(policy.reward_model)]
         judges.append(RewardJudge(scorers[0], policy.prompt, policy.reply))
     if not judges:
-        raise PolicyError(f"the policy '{policy.name}' has neither rules nor a reward_model: it would judge nothing")
+        raise PolicyError(
+            f"the policy '{policy.name}' has no rules, no instruction_leak and no reward_model: it would judge nothing"
+        )
     log = None if audit is None else Audit(audit, policy=policy.digest(), texts=texts)
-    fail_open = policy.on_failure == "open"
-    window = CommitWindow(judges, windows=policy.windows, seconds=policy.seconds, fail_open=fail_open, audit=log)
+    window = CommitWindow(judges, windows=policy.windows, seconds=policy.seconds, fail_open=policy.fail_open, audit=log)
     if policy.mode == "monitor":
         return Guard(policy, Monitor(window), tuple(judges), None, log, tuple(scorers))
     best_of = None
@@ -114,7 +118,7 @@ def _best_of(policy: Policy, scorers: list[Scorer], audit: Audit | None) -> Best
         n=policy.best_of,
         floor=policy.floor,
         seconds=policy.seconds,
-        fail_open=policy.on_failure == "open",
+        fail_open=policy.fail_open,
         audit=audit,
     )
 

@@ -39,7 +39,8 @@ class Stage(Strict):
 class Policy(Strict):
     """What the guard does.
 
-    `rules` is the action for what the rules find, "none" leaves them out. `reward_model` and `helpfulness_model` are
+    `rules` is the action for what the rules find, "none" leaves them out; `instruction_leak` the one for a reply that
+    recites its instruction. `reward_model` and `helpfulness_model` are
     folders, "bundled" for the one in guardrails/bundled, or left out. `on_failure` says whether text passes that no
     judge has judged. An action `regenerate` writes the reply once more, with `safety_prefix` before the user's message
     (a prompt that does not pass is blocked); `replace` says `replacement`; `flag` notes and shows. `best_of` replies
@@ -52,6 +53,7 @@ class Policy(Strict):
     mode: Literal["enforce", "monitor", "off"] = "enforce"
     rules: Action | Literal["none"] = "block"
     rule_files: tuple[str, ...] = ()
+    instruction_leak: Action | Literal["none"] = "none"
     reward_model: str | None = None
     helpfulness_model: str | None = None
     prompt: Stage = Stage(threshold=0.1)
@@ -64,6 +66,11 @@ class Policy(Strict):
     best_of: int = Field(1, ge=1, le=64)
     floor: float = Field(0.5, ge=0, le=1)
     adherence: float = Field(0.0, ge=0, le=1)
+
+    @property
+    def fail_open(self) -> bool:
+        """Whether text passes that no judge has judged."""
+        return self.on_failure == "open"
 
     def digest(self) -> str:
         """SHA-256 of the content, in hex."""

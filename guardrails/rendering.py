@@ -73,8 +73,6 @@ class ChatTemplate:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Wrap a fast tokenizer. Raises RenderingError if it has no chat template or no fast backend."""
-        from tokenizers import Tokenizer
-
         if not getattr(tokenizer, "chat_template", None):
             raise RenderingError("the tokenizer has no chat template: add chat_template.jinja to the model's folder")
         if not getattr(tokenizer, "is_fast", False):
@@ -82,8 +80,8 @@ class ChatTemplate:
         self._tokenizer = tokenizer
         backend: Any = tokenizer.backend_tokenizer
         serialised = backend.to_str()
-        self._markup = _bare(Tokenizer.from_str(serialised), control=True)
-        self._text = _bare(Tokenizer.from_str(serialised), control=False)
+        self._markup = _bare(serialised, control=True)
+        self._text = _bare(serialised, control=False)
         added: dict[int, Any] = backend.get_added_tokens_decoder()
         unknown = _unknown(tokenizer, serialised)
         self.control_ids: frozenset[int] = frozenset(id for id, token in added.items() if token.content != unknown)
@@ -241,8 +239,8 @@ def _check_order(messages: Sequence[Message]) -> None:
         expected = "assistant" if expected == "user" else "user"
 
 
-def _bare(tokenizer: Tokenizer, *, control: bool) -> Tokenizer:
-    """A private copy that adds and rewrites nothing, so that pieces can be encoded apart and joined.
+def _bare(serialised: str, *, control: bool) -> Tokenizer:
+    """A private copy of a tokenizer that adds and rewrites nothing, so that pieces can be encoded apart and joined.
 
     Prefix spaces, normalisation and truncation are switched off, so decoding gives back what was encoded.
     Without `control`, added tokens are never matched in text, not even those that are not marked special
@@ -250,7 +248,7 @@ def _bare(tokenizer: Tokenizer, *, control: bool) -> Tokenizer:
     """
     from tokenizers import Tokenizer as Backend
 
-    spec = json.loads(tokenizer.to_str())
+    spec = json.loads(serialised)
     spec["truncation"] = spec["padding"] = None
     spec["normalizer"] = _only_needed(spec["normalizer"])
     spec["pre_tokenizer"] = _without_prefix(spec["pre_tokenizer"])

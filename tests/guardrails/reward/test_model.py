@@ -53,6 +53,15 @@ def test_the_end_of_a_reply_counts_however_long_the_history_is(model: RewardMode
     assert yes != pytest.approx(no, abs=1e-6)
 
 
+def test_earlier_turns_and_the_instruction_count(model: RewardModel) -> None:
+    """A step of a slow escalation says nothing by itself."""
+    last = (Message("user", "And the next step?"),)
+    begun = [(Message("user", said), Message("assistant", "Gladly."), *last) for said in ("I bake.", "I forge.")]
+    told = [(Message("system", said), *last) for said in ("Help a baker.", "Help a forger.")]
+    logits = model.logits([Exchange(prompt, "First you heat it.") for prompt in (last, *begun, *told)])
+    assert len({round(logit, 6) for logit in logits}) == 5
+
+
 def test_a_reply_too_long_to_read_at_once_counts_as_its_worst_part(model: RewardModel) -> None:
     reply = " ".join(f"sentence {number}." for number in range(300))
     parts = model.parts(exchange("Go on.", reply))
