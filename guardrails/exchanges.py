@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from guardrails.errors import UserError
 from guardrails.judge import Exchange
-from guardrails.messages import Message, Role
+from guardrails.messages import Message, message, text
 
 Part = Literal["prompt", "reply"]
-ROLES: dict[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 
 def read(lines: Iterable[str], name: str, plain: Part) -> Iterator[Exchange]:
@@ -25,15 +24,15 @@ def read(lines: Iterable[str], name: str, plain: Part) -> Iterator[Exchange]:
         UserError: a JSON object that is none of these, named by its line of `name`.
     """
     for number, line in enumerate(lines, 1):
-        text = line.strip("\r\n")
-        if not text.strip():
+        said = line.strip("\r\n")
+        if not said.strip():
             continue
         try:
-            row = json.loads(text)
+            row = json.loads(said)
         except ValueError:
             row = None
         if not isinstance(row, dict):
-            yield _exchange(text, "") if plain == "prompt" else _exchange("", text)
+            yield _exchange(said, "") if plain == "prompt" else _exchange("", said)
             continue
         try:
             yield _of_row(row)
@@ -43,7 +42,7 @@ def read(lines: Iterable[str], name: str, plain: Part) -> Iterator[Exchange]:
 
 def _of_row(row: dict[str, Any]) -> Exchange:
     if "messages" in row:
-        messages = [Message(ROLES[one["role"]], _text(one["content"])) for one in row["messages"]]
+        messages = [message(one["role"], one["content"]) for one in row["messages"]]
         reply = messages.pop().content if messages and messages[-1].role == "assistant" else ""
         if not messages and not reply:
             raise ValueError
@@ -51,15 +50,8 @@ def _of_row(row: dict[str, Any]) -> Exchange:
     reply = row.get("reply", row.get("response", ""))
     if not {"prompt", "reply", "response"} & row.keys():
         raise KeyError
-    return _exchange(_text(row.get("prompt", "")), _text(reply))
+    return _exchange(text(row.get("prompt", "")), text(reply))
 
 
 def _exchange(prompt: str, reply: str) -> Exchange:
     return Exchange((Message("user", prompt),) if prompt else (), reply)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    # Half of a surrogate pair, which JSON can spell, is no text.
-    return value.encode("utf-8", "replace").decode()

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from gatt.errors import GattError
 from gatt.training.masks import Encoded, Loss, MaskError, encode
-from guardrails.messages import Message, Role
+from guardrails.messages import message
 from guardrails.rendering import ChatTemplate
-
-ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 
 
 def read(file: Path, template: ChatTemplate, length: int) -> tuple[list[Encoded], dict[str, int]]:
@@ -34,7 +31,7 @@ def read(file: Path, template: ChatTemplate, length: int) -> tuple[list[Encoded]
         if not line.strip():
             continue
         try:
-            messages = [_message(one) for one in json.loads(line)["messages"]]
+            messages = [message(one["role"], one["content"]) for one in json.loads(line)["messages"]]
         except (ValueError, KeyError, TypeError) as error:
             form = '{"messages": [{"role": ..., "content": ...}]}'
             raise GattError(f"--rehearse {file}:{number} is no dialogue: it needs {form}") from error
@@ -47,9 +44,3 @@ def read(file: Path, template: ChatTemplate, length: int) -> tuple[list[Encoded]
     if not found:
         raise GattError(f"--rehearse {file} has no dialogue that can be learned: {dropped or 'it is empty'}")
     return found, dropped
-
-
-def _message(value: dict[str, Any]) -> Message:
-    if not isinstance(value["content"], str):
-        raise TypeError
-    return Message(ROLES[value["role"]], value["content"])

@@ -22,11 +22,10 @@ from typing import Any, TypeVar
 
 from guardrails.errors import UserError
 from guardrails.judge import Exchange
-from guardrails.messages import Message, Role
+from guardrails.messages import Message, message, text
 from guardrails.reward.loss import MARGINS
 
 T = TypeVar("T", "Pair", "Labelled")
-ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 
 
 class DataError(UserError):
@@ -79,8 +78,8 @@ def held_out(examples: Iterable[T], share: float) -> tuple[list[T], list[T]]:
     out: list[T] = []
     for one in examples:
         prompt = (one.chosen if isinstance(one, Pair) else one.exchange).prompt
-        text = "\n".join(message.content for message in prompt) or _reply_of(one)
-        (out if zlib.crc32(text.encode()) / 2**32 < share else kept).append(one)
+        key = "\n".join(turn.content for turn in prompt) or _reply_of(one)
+        (out if zlib.crc32(key.encode()) / 2**32 < share else kept).append(one)
     return kept, out
 
 
@@ -92,11 +91,11 @@ def _example(row: dict[str, Any], source: str) -> Pair | Labelled:
     if "chosen" in row:
         prompt = _prompt(row.get("prompt") or ())
         margin = MARGINS[row["strength"]] if "strength" in row else 0.0
-        return Pair(source, Exchange(prompt, _text(row["chosen"])), Exchange(prompt, _text(row["rejected"])), margin)
+        return Pair(source, Exchange(prompt, text(row["chosen"])), Exchange(prompt, text(row["rejected"])), margin)
     if "text" in row:
-        return Labelled(source, Exchange((), _text(row["text"])), not row["toxic"], row.get("split", ""))
+        return Labelled(source, Exchange((), text(row["text"])), not row["toxic"], row.get("split", ""))
     if "response" in row:
-        exchange = Exchange(_prompt(row["prompt"]), _text(row["response"]))
+        exchange = Exchange(_prompt(row["prompt"]), text(row["response"]))
         return Labelled(source, exchange, not row["unsafe"], row.get("split", ""))
     return Labelled(source, Exchange(_prompt(row["prompt"]), ""), not row["harmful"], row.get("split", ""))
 
@@ -105,19 +104,13 @@ def _prompt(value: Any) -> tuple[Message, ...]:
     """A text, or turns by role; of two turns in a row by the same, one."""
     turns = [("user", value)] if isinstance(value, str) else value
     messages: list[Message] = []
-    for named, text in turns:
-        role = ROLES[named]
-        if messages and messages[-1].role == role:
-            messages[-1] = Message(role, f"{messages[-1].content}\n{_text(text)}")
+    for role, content in turns:
+        one = message(role, content)
+        if messages and messages[-1].role == one.role:
+            messages[-1] = Message(one.role, f"{messages[-1].content}\n{one.content}")
         else:
-            messages.append(Message(role, _text(text)))
+            messages.append(one)
     return tuple(messages)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value.encode("utf-8", "replace").decode()
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
