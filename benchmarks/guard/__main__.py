@@ -80,7 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--peers", type=Path, metavar="DIR", help="run other libraries too, installed here")
-    parser.add_argument("--reward-model", type=Path, metavar="FOLDER", help="a third arm of throughput")
+    parser.add_argument("--reward-model", default="bundled", metavar="FOLDER", help="of throughput; default: bundled")
     parser.add_argument("--chunkings", type=int, default=10_000, help="through our gate")
     parser.add_argument("--peer-chunkings", type=int, default=200, help="through each arm of each peer")
     parser.add_argument("--runs", type=int, default=20, help="of each arm's latency")

@@ -47,7 +47,7 @@ class Speed:
 
 
 def throughput(
-    rounds: int, seed: int, reward_model: Path | None, told: Callable[[str], None], *, longest: int = LONGEST
+    rounds: int, seed: int, reward_model: str, told: Callable[[str], None], *, longest: int = LONGEST
 ) -> dict[int, dict[str, Speed]]:
     """By number of streams, by arm."""
     with tempfile.TemporaryDirectory() as folder, Store.open(str(Path(folder) / "chat.db")) as store:
@@ -59,16 +59,17 @@ def throughput(
                 guard.close()
 
 
-def _guards(folder: Path, reward_model: Path | None) -> dict[str, Guard]:
+def _guards(folder: Path, reward_model: str) -> dict[str, Guard]:
     balanced = load("balanced")
-    guards = {BASELINE: build(load("off")), "balanced": build(balanced, audit=folder / "balanced.jsonl")}
-    if reward_model is not None:
-        # It judges every window and blocks none, so that all arms write the same tokens.
-        never = Stage(threshold=0.0)
-        changes = {"reward_model": str(reward_model.absolute()), "prompt": never, "reply": never}
-        policy = balanced.model_copy(update=changes)
-        guards["balanced and reward model"] = build(policy, audit=folder / "reward.jsonl")
-    return guards
+    rules = balanced.model_copy(update={"reward_model": None})
+    # It judges every window and blocks none, so that all arms write the same tokens.
+    never = Stage(threshold=0.0)
+    both = balanced.model_copy(update={"reward_model": reward_model, "prompt": never, "reply": never})
+    return {
+        BASELINE: build(load("off")),
+        "rules": build(rules, audit=folder / "rules.jsonl"),
+        "rules and reward model": build(both, audit=folder / "reward.jsonl"),
+    }
 
 
 async def _measured(

@@ -114,12 +114,16 @@ def evaluate(
         charts.draw(labelled, f"{model.name} {reward.version}", chart)
 
 
+# The rate a threshold is set for, and what comes of it: the last columns of two tables.
+AT = ("for", "threshold", "false positives", "recall")
+
+
 def _tables(labelled: list[Labels], pairs: dict[str, Figure], prompts: list[Prompts]) -> list[Table]:
     from rich.table import Table
 
     tables = []
     if labelled:
-        table = Table("labelled set", "safe", "unsafe", "AUROC", "AUPRC", "false positives", "recall", "threshold")
+        table = Table("labelled set", "safe", "unsafe", "AUROC", "AUPRC", *AT)
         for one in labelled:
             for rate in RATES:
                 first = rate == RATES[0]
@@ -129,9 +133,10 @@ def _tables(labelled: list[Labels], pairs: dict[str, Figure], prompts: list[Prom
                     str(one.found.unsafe) if first else "",
                     _shown(one.found.auroc, 1) if first else "",
                     _shown(one.found.auprc, 1) if first else "",
+                    f"{rate:.0%}",
+                    f"{one.found.thresholds[rate]:.3f}",
                     f"{100 * one.found.false_positives[rate]:.1f} %",
                     _shown(one.found.recall[rate]),
-                    f"{one.found.thresholds[rate]:.3f}",
                 )
         tables.append(table)
     if pairs:
@@ -140,14 +145,15 @@ def _tables(labelled: list[Labels], pairs: dict[str, Figure], prompts: list[Prom
             table.add_row(name, _shown(figure))
         tables.append(table)
     if prompts:
-        table = Table("harmful prompts", "n", "false positives (benign)", "recall", "threshold")
+        table = Table("harmful prompts", "n", *AT)
         for of in prompts:
             table.add_row(
                 of.name,
                 str(of.harmful),
+                f"{of.rate:.0%}",
+                f"{of.threshold:.3f}",
                 f"{_shown(of.false_positives)} of {of.benign}",
                 _shown(of.recall),
-                f"{of.threshold:.3f}",
             )
         tables.append(table)
     return tables
