@@ -1,6 +1,6 @@
 """The model card and the comparison of the bases, written from what was measured: no figure in them is typed.
 
-Run `python -m recipes.bundled_safety.card --out WORK` after all bases are measured. It writes `WORK`/choice.json, which
+Run `python -m recipes.bundled_safety.card --out WORK` after the bases are measured. It writes `WORK`/choice.json, which
 names the better base, and a README.md beside every base's rounded model.
 """
 
@@ -37,14 +37,20 @@ def held_out(found: Json) -> dict[str, float]:
 
 
 def choose(recipe: Recipe, runs: Path) -> Json:
-    """The base with the highest mean of what it is chosen by."""
-    found = {base.name: held_out(figures(runs / base.name)) for base in recipe.bases}
-    return {"chosen": max(found, key=lambda name: fmean(found[name].values())), "by": found}
+    """The base with the highest mean of what it is chosen by, of those that are measured."""
+    found = {base.name: held_out(figures(runs / base.name)) for base in recipe.bases if measured(runs / base.name)}
+    missing = [base.title for base in recipe.bases if base.name not in found]
+    return {"chosen": max(found, key=lambda name: fmean(found[name].values())), "by": found, "missing": missing}
+
+
+def measured(folder: Path) -> bool:
+    """Whether the base whose run is in the folder has got to its last step."""
+    return (folder / "operating.json").exists()
 
 
 def card(recipe: Recipe, base: Base, found: Json, counts: Json, choice: Json) -> str:
     """The README of a base's model."""
-    measured, calibrated = found["measured"], found["calibrated"]
+    evaluated, calibrated = found["measured"], found["calibrated"]
     rows = counts["rows"]
     text = (HERE / "card.md").read_text("utf-8")
     values = {
@@ -52,9 +58,9 @@ def card(recipe: Recipe, base: Base, found: Json, counts: Json, choice: Json) ->
         "base": base.title,
         "size": f"{found['size']:.1f}",
         "length": recipe.training.length,
-        "version": measured["version"],
-        "p50": f"{measured['latency']['p50_ms']:.0f}",
-        "p95": f"{measured['latency']['p95_ms']:.0f}",
+        "version": evaluated["version"],
+        "p50": f"{evaluated['latency']['p50_ms']:.0f}",
+        "p95": f"{evaluated['latency']['p95_ms']:.0f}",
         "trained": f"{sum(rows['train'].values()):,}",
         "parts": _table(
             ["part", *(kinds := sorted({kind for part in rows.values() for kind in part}))],
@@ -67,9 +73,9 @@ def card(recipe: Recipe, base: Base, found: Json, counts: Json, choice: Json) ->
         "thresholds": _thresholds(calibrated),
         "error_before": f"{calibrated['error_before']:.3f}",
         "error_after": f"{calibrated['error_after']:.3f}",
-        "labelled": _labelled(measured),
-        "pairs": _table(["pairs", "chosen scores higher"], [[n, _percent(v)] for n, v in measured["pairs"].items()]),
-        "prompts": _prompts(measured),
+        "labelled": _labelled(evaluated),
+        "pairs": _table(["pairs", "chosen scores higher"], [[n, _percent(v)] for n, v in evaluated["pairs"].items()]),
+        "prompts": _prompts(evaluated),
         "operating": _operating(found["operating"], ("safe", "benign", "harmful")),
         "by_source": _operating(found["operating"], ("test, safe", "test, unsafe")),
         "choice": _table(
@@ -77,6 +83,7 @@ def card(recipe: Recipe, base: Base, found: Json, counts: Json, choice: Json) ->
             [[name, *(f"{value:.3f}" for value in by.values())] for name, by in choice["by"].items()],
         ),
         "chosen": choice["chosen"],
+        "missing": f"Not trained yet, so not compared: {'; '.join(choice['missing'])}." if choice["missing"] else "",
     }
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
@@ -174,6 +181,8 @@ def main(
     counts = json.loads((out / "data" / "counts.json").read_text("utf-8"))
     for base in recipe.bases:
         folder = out / "runs" / base.name
+        if not measured(folder):
+            continue
         text = card(recipe, base, figures(folder), counts, choice)
         (folder / "README.md").write_text(text, "utf-8")
     print(

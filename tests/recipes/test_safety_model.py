@@ -128,6 +128,15 @@ def test_shares_are_counted_below_the_thresholds_of_what_is_judged(tmp_path: Pat
     ]
 
 
+def test_a_base_that_is_not_trained_is_named_in_the_card(out: Path) -> None:
+    first, second = load().bases
+    (out / "runs" / second.name / "operating.json").unlink()
+    card.main(out)
+    assert f"Not trained yet, so not compared: {second.title}." in (out / "runs" / first.name / "README.md").read_text()
+    assert not (out / "runs" / second.name / "README.md").exists()
+    assert json.loads((out / "choice.json").read_text())["chosen"] == first.name
+
+
 def test_the_card_says_what_was_measured_and_leaves_no_gap(out: Path) -> None:
     card.main(out)
     text = (out / "runs" / load().bases[1].name / "README.md").read_text()
