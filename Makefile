@@ -35,7 +35,7 @@ check: .venv/dev
 
 .venv/dev: .venv/base
 	@echo "Installing what the tests need" >&2
-	@$(INSTALL) --editable ".[dev,train]" >&2
+	@$(INSTALL) --editable ".[dev,train,serve,postgresql]" >&2
 	@touch $@
 
 .venv/train: .venv/base

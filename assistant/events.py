@@ -85,10 +85,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The turn could not be completed; what was said is stored. `error` is one line with the fix."""
+    """The turn could not be completed; what was said is stored. `error` is one line with the fix.
+
+    `refused`: the request itself cannot be served, such as one that does not fit, and never could be.
+    """
 
     reply_id: int
     error: str
+    refused: bool = False
 
 
 Event = Started | Notice | Text | Judged | Retracted | Blocked | Finished | Failed

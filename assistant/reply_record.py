@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from assistant.events import End, Event, Failed, Finished, Notice
-from assistant.store.errors import DiskFullError, LockedError
+from assistant.store.errors import DiskFullError, LockedError, UnreachableError
 from assistant.store.store import Store
 from guardrails.gate import Withheld
 from guardrails.judge import Verdict
 
 # How often a growing reply is written to the store: what a killed process may lose.
 SAVE_SECONDS = 0.5
-# How long the end of a reply waits for a locked database or a full disk.
+# How long the end of a reply waits for a locked database, a full disk, or a server that starts again.
 PATIENCE_SECONDS = 30.0
+PASSING = LockedError | DiskFullError | UnreachableError
 
 
 @dataclass(slots=True)
@@ -35,8 +36,19 @@ class Usage:
 class ReplyRecord:
     """One reply and its place in the store. Storage that fails never stops a reply: it is told, and tried again."""
 
-    def __init__(self, store: Store, reply_id: int, policy_hash: str, emit: Callable[[Event], None]) -> None:
-        """`emit` tells whoever watches the turn; `policy_hash` goes with every verdict."""
+    def __init__(
+        self,
+        store: Store | None,
+        reply_id: int,
+        policy_hash: str,
+        emit: Callable[[Event], None],
+        stop: Callable[[], None],
+    ) -> None:
+        """Without a store the reply is only counted: its client keeps the conversation.
+
+        `emit` tells whoever watches the turn, `stop` ends it where another process asked for that through the store;
+        `policy_hash` goes with every verdict.
+        """
         self.text = ""
         self.usage = Usage()
         self.verdicts: list[Verdict] = []
@@ -45,6 +57,8 @@ class ReplyRecord:
         self._reply_id = reply_id
         self._policy_hash = policy_hash
         self._emit = emit
+        self._stop = stop
+        self._stop_asked = False
         self._told = False
 
     def grow(self, piece: str) -> None:
@@ -54,36 +68,22 @@ class ReplyRecord:
 
     async def save_regularly(self) -> None:
         """Write the reply as it grows. It also shows other processes that this turn's owner is alive."""
-        while True:
+        store = self._store
+        while store is not None:
             await asyncio.sleep(SAVE_SECONDS)
-            await self._try(partial(self._store.grow_reply, self._reply_id, self.text))
+            await self._try(partial(self._grow, store))
+            if self._stop_asked:
+                self._stop()
 
     async def end(self, status: End, error: str | None) -> Finished | Failed:
         """Store the end, and say how it went."""
         usage, now = self.usage, time.monotonic()
         ttft = None if usage.first_text is None else round((usage.first_text - usage.started) * 1000)
         duration = round((now - usage.started) * 1000)
-        finish = partial(
-            self._store.finish_reply,
-            self._reply_id,
-            self.text,
-            status=status,
-            finish_reason=usage.finish_reason,
-            error=error,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
-            ttft_ms=ttft,
-            duration_ms=duration,
-        )
-        problem = await self._try(finish)
-        # A lock or a full disk may pass while the text is still in memory; anything else will not.
-        while isinstance(problem, LockedError | DiskFullError) and time.monotonic() - now < PATIENCE_SECONDS:
-            await asyncio.sleep(SAVE_SECONDS)
-            problem = await self._try(finish)
-        if problem is None:
-            problem = await self._try(self._store_judgement)
-        if problem is not None:
-            error = " and ".join(filter(None, [error, f"the reply could not be saved: {problem}"]))
+        if self._store is not None:
+            problem = await self._save_end(self._store, status, error, ttft, duration)
+            if problem is not None:
+                error = " and ".join(filter(None, [error, f"the reply could not be saved: {problem}"]))
         if error is not None:
             return Failed(self._reply_id, error)
         return Finished(
@@ -97,9 +97,37 @@ class ReplyRecord:
             duration,
         )
 
-    def _store_judgement(self) -> None:
+    async def _save_end(
+        self, store: Store, status: End, error: str | None, ttft: int | None, duration: int
+    ) -> Exception | None:
+        usage, started = self.usage, time.monotonic()
+        finish = partial(
+            store.finish_reply,
+            self._reply_id,
+            self.text,
+            status=status,
+            finish_reason=usage.finish_reason,
+            error=error,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            ttft_ms=ttft,
+            duration_ms=duration,
+        )
+        problem = await self._try(finish)
+        # These may pass while the text is still in memory; anything else will not.
+        while isinstance(problem, PASSING) and time.monotonic() - started < PATIENCE_SECONDS:
+            await asyncio.sleep(SAVE_SECONDS)
+            problem = await self._try(finish)
+        if problem is None:
+            problem = await self._try(partial(self._store_judgement, store))
+        return problem
+
+    def _grow(self, store: Store) -> None:
+        self._stop_asked = store.grow_reply(self._reply_id, self.text)
+
+    def _store_judgement(self, store: Store) -> None:
         for verdict in self.verdicts:
-            self._store.add_verdict(
+            store.add_verdict(
                 self._reply_id,
                 stage=verdict.stage,
                 judge=verdict.judge,
@@ -113,7 +141,7 @@ class ReplyRecord:
             )
         for held in self.withheld:
             if held.text:
-                self._store.add_withheld(self._reply_id, held.text, held.shown)
+                store.add_withheld(self._reply_id, held.text, held.shown)
 
     async def _try(self, write: Callable[[], object]) -> Exception | None:
         """Write to the store; what went wrong, if anything, which the person is told of once."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -63,6 +63,7 @@ class Assistant:
         self.store = store
         self.engine = engine
         self.guard = guard or unguarded()
+        self._turns: set[Turn] = set()
         self._running: dict[int, Turn] = {}
         self._starting: set[asyncio.Task[Turn]] = set()
 
@@ -73,19 +74,63 @@ class Assistant:
         *,
         parent_id: int | _Active | None = ACTIVE_LEAF,
         sampling: Sampling | None = None,
+        request_key: str | None = None,
     ) -> Turn:
         """Say something after `parent_id` (a reply's id, or None for a first message) and start the reply.
 
         The message is committed before anything else happens. Two clients that name the same parent make
-        siblings; nothing is overwritten.
+        siblings; nothing is overwritten. A client that may have to ask again names its request with `request_key`.
 
         Raises:
-            AssistantError: empty text, unknown conversation or parent, or a store that cannot be written.
+            AssistantError: empty text, unknown conversation or parent, or a store that cannot be written; an
+                AlreadySentError where a message with this `request_key` was sent before.
         """
         text = clean_text(text)
         if not text.strip():
             raise AssistantError("the message is empty: say something first")
-        return await self._own(self._send(conversation_id, text, parent_id, sampling))
+        return await self._own(self._send(conversation_id, text, parent_id, sampling, request_key))
+
+    async def answer(
+        self,
+        persona: Persona | None,
+        history: Sequence[Exchanged],
+        text: str,
+        *,
+        instruction: str,
+        sampling: Sampling,
+        name: str,
+    ) -> Turn:
+        """Answer in a conversation that its client keeps: the same path, but nothing of it is stored.
+
+        `instruction` is sent in place of the persona's; without a persona it is all there is. `name` is what the
+        engine's cache and the audit log call the conversation.
+
+        Raises:
+            AssistantError: the text is empty; a ContextError where it does not fit.
+        """
+        text = clean_text(text)
+        if not text.strip():
+            raise AssistantError("the message is empty: say something first")
+        anchored = persona is not None and bool(history) and self._strays(persona, history[-1])
+        newest = Message("user", text)
+        if persona is not None:
+            newest = _newest(persona, text, None, anchored=anchored)
+        fitted = await asyncio.to_thread(self._fit, instruction, history, newest, sampling)
+        notices = [Notice("context", _dropped_notice(fitted.dropped_turns))] if fitted.dropped_turns else []
+        if anchored:
+            notices.append(Notice("persona", STRAYED))
+        return self._run(
+            Turn(
+                None,
+                self.engine,
+                self._guarding(persona, partial(self._fit, instruction, history, self._safer(newest), sampling)),
+                fitted,
+                sampling,
+                name=name,
+                policy_hash=self.guard.digest,
+                notices=tuple(notices),
+            )
+        )
 
     async def retry(
         self, conversation_id: int, reply_id: int | None = None, *, sampling: Sampling | None = None
@@ -135,7 +180,8 @@ class Assistant:
         anchored = await self._strayed(persona, branch)
         newest = _newest(persona, clean_text(text), persistence, anchored=anchored)
         sampling = sampling or persona.sampling
-        fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
+        history, dropped = as_exchanges(branch), _dropped_before(branch)
+        fitted = await asyncio.to_thread(self._fit, persona.instruction, history, newest, sampling, dropped)
         spans = fitted.rendered.spans
         return Preview(
             messages=fitted.messages,
@@ -151,10 +197,32 @@ class Assistant:
         """The turn that is making this reply now, in this process; None when it has ended."""
         return self._running.get(reply_id)
 
-    async def close(self) -> None:
-        """Stop running turns, keeping what came, and free the engine. The store stays open: it is the caller's."""
+    async def stop(self, reply_id: int) -> None:
+        """End a reply, keeping what came, in whatever process it is being made: elsewhere within about a second.
+
+        Raises:
+            NotFoundError: there is no such reply.
+        """
+        turn = self.running(reply_id)
+        if turn is not None:
+            turn.stop()
+        else:
+            await asyncio.to_thread(self.store.ask_to_stop, reply_id)
+
+    @property
+    def turns(self) -> frozenset[Turn]:
+        """Every turn that is running now in this process."""
+        return frozenset(self._turns)
+
+    async def close(self, patience: float = 0.0) -> None:
+        """Stop turns that still run after so many seconds, keeping what came, and free the engine.
+
+        The store stays open: it is the caller's.
+        """
         await asyncio.gather(*self._starting, return_exceptions=True)
-        turns = list(self._running.values())
+        if patience and self._turns:
+            await asyncio.wait([asyncio.create_task(turn.wait()) for turn in self._turns], timeout=patience)
+        turns = list(self._turns)
         for turn in turns:
             turn.stop("interrupted")
         await asyncio.gather(*(turn.wait() for turn in turns))
@@ -169,7 +237,12 @@ class Assistant:
         return await asyncio.shield(task)
 
     async def _send(
-        self, conversation_id: int, text: str, parent_id: int | _Active | None, sampling: Sampling | None
+        self,
+        conversation_id: int,
+        text: str,
+        parent_id: int | _Active | None,
+        sampling: Sampling | None,
+        request_key: str | None,
     ) -> Turn:
         conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
         persona = await self._persona(conversation)
@@ -183,6 +256,7 @@ class Assistant:
             model=self.engine.model,
             params=sampling.model_dump(mode="json"),
             persona_version_id=conversation.persona_version_id,
+            request_key=request_key,
         )
         if not conversation.title and parent is None:
             await asyncio.to_thread(self.store.set_title, conversation_id, _title(text))
@@ -232,18 +306,19 @@ class Assistant:
             branch = await self._branch(asked.parent_id)
             anchored = await self._strayed(persona, branch)
             newest = _newest(persona, asked.content, conversation.persistence, anchored=anchored)
-            fitted = await asyncio.to_thread(self._fit, persona, branch, newest, sampling)
+            history, dropped = as_exchanges(branch), _dropped_before(branch)
+            fitted = await asyncio.to_thread(self._fit, persona.instruction, history, newest, sampling, dropped)
             await asyncio.to_thread(
                 self.store.set_request,
                 reply.id,
                 prompt_tokens=len(fitted.rendered.ids),
                 dropped_turns=fitted.dropped_turns,
             )
-            if fitted.dropped_turns > _dropped_before(branch):
+            if fitted.dropped_turns > dropped:
                 notices = (Notice("context", _dropped_notice(fitted.dropped_turns)),)
             if anchored:
                 notices = (*notices, Notice("persona", STRAYED))
-            again = partial(self._fit, persona, branch, self._safer(newest), sampling)
+            again = partial(self._fit, persona.instruction, history, self._safer(newest), sampling, dropped)
         except (AssistantError, RenderingError) as error:
             # The message is stored: its turn fails, and says why, instead of vanishing.
             fitted = AssistantError(str(error))
@@ -253,6 +328,7 @@ class Assistant:
             self._guarding(persona, again),
             fitted,
             sampling,
+            name=str(conversation.id),
             conversation_id=conversation.id,
             user_message_id=asked.id,
             reply_id=reply.id,
@@ -261,23 +337,36 @@ class Assistant:
         )
         self._running[reply.id] = turn
         turn.when_done(lambda: self._running.pop(reply.id, None))
+        return self._run(turn)
+
+    def _run(self, turn: Turn) -> Turn:
+        self._turns.add(turn)
+        turn.when_done(lambda: self._turns.discard(turn))
         return turn
 
-    def _fit(self, persona: Persona, branch: list[StoredMessage], newest: Message, sampling: Sampling) -> Fitted:
+    def _fit(
+        self,
+        instruction: str,
+        history: Sequence[Exchanged],
+        newest: Message,
+        sampling: Sampling,
+        dropped_turns: int = 0,
+    ) -> Fitted:
         return fit(
             self.engine.template,
-            persona.instruction,
-            as_exchanges(branch),
+            instruction,
+            history,
             newest,
             budget=self.engine.window - self._reserve(sampling),
-            dropped_turns=_dropped_before(branch),
+            dropped_turns=dropped_turns,
         )
 
-    def _guarding(self, persona: Persona, again: Callable[[], Fitted] | None) -> Guarding:
+    def _guarding(self, persona: Persona | None, again: Callable[[], Fitted] | None) -> Guarding:
         gate, policy = self.guard.gate, self.guard.policy
-        if persona.checks:
+        if persona is not None and persona.checks:
             gate = Adherence(gate, persona.checks, policy.adherence)
-        return Guarding(gate, persona.refusal or REFUSAL, policy.replacement, again, self.guard.best_of)
+        refusal = (persona.refusal if persona is not None else "") or REFUSAL
+        return Guarding(gate, refusal, policy.replacement, again, self.guard.best_of)
 
     def _safer(self, newest: Message) -> Message:
         return Message("user", f"{self.guard.policy.safety_prefix}\n\n{newest.content}")
@@ -289,6 +378,14 @@ class Assistant:
             return False
         verdicts = await asyncio.to_thread(self.store.verdicts, replies[-1])
         return any(verdict.judge == adherence.NAME and verdict.decision == "flag" for verdict in verdicts)
+
+    def _strays(self, persona: Persona, last: Exchanged) -> bool:
+        """Whether a reply that no verdict is stored of kept less of the persona's checks than the policy wants."""
+        level = self.guard.policy.adherence
+        if not (persona.checks and level):
+            return False
+        question, reply = last
+        return adherence.adherence(persona.checks, reply.content, question.content, level).flagged
 
     def _reserve(self, sampling: Sampling) -> int:
         """Tokens kept free for the reply: its limit, but never more than half the window."""

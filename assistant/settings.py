@@ -33,6 +33,15 @@ class Settings(BaseSettings):
     guard: str = "balanced"
     audit: Path = user_data_path("steadfast") / "audit.jsonl"
     audit_texts: bool = False
+    # What `assistant serve` does.
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    rate_limit: int = Field(600, ge=0)
+    max_body: int = Field(1 << 20, ge=1024)
+    max_running: int = Field(64, ge=1)
+    max_waiting: int = Field(256, ge=0)
+    grace: float = Field(30.0, ge=0, le=3600)
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def settings_customise_sources(

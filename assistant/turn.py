@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from assistant.engines.protocol import Engine, FinishReason
@@ -47,19 +47,25 @@ class Turn:
 
     def __init__(
         self,
-        store: Store,
+        store: Store | None,
         engine: Engine,
         guarding: Guarding,
         fitted: Fitted | AssistantError,
         sampling: Sampling,
         *,
-        conversation_id: int,
-        user_message_id: int,
-        reply_id: int,
+        name: str,
+        conversation_id: int = 0,
+        user_message_id: int = 0,
+        reply_id: int = 0,
         policy_hash: str,
         notices: tuple[Notice, ...] = (),
     ) -> None:
-        """With an error in place of a prompt the turn fails at once, and says so."""
+        """With an error in place of a prompt the turn fails at once, and says so.
+
+        Without a store nothing is stored, and the ids are 0. `name` is what the engine's cache and the audit log call
+        the conversation.
+        """
+        self.name = name
         self.conversation_id = conversation_id
         self.user_message_id = user_message_id
         self.reply_id = reply_id
@@ -68,7 +74,7 @@ class Turn:
         self._sampling = sampling
         self._log: list[Event] = []
         self._grown = asyncio.Event()
-        self._record = ReplyRecord(store, reply_id, policy_hash, self._emit)
+        self._record = ReplyRecord(store, reply_id, policy_hash, self._emit, self.stop)
         # What the turn ends as when it is cancelled; stop() says otherwise.
         self._end: End = "interrupted"
         self._pump: asyncio.Task[End] | None = None
@@ -78,9 +84,9 @@ class Turn:
             self._pump = asyncio.create_task(self._generate(fitted))
             self._task = asyncio.create_task(self._see_through(self._pump))
         else:
-            self._task = asyncio.create_task(self._finish("failed", str(fitted)))
+            self._task = asyncio.create_task(self._finish("failed", str(fitted), refused=True))
 
-    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+    async def events(self, after: int = 0) -> AsyncGenerator[Event, None]:
         """Every event of the turn from number `after` on, those of the past at once, until the turn ends."""
         while True:
             while after < len(self._log):
@@ -130,8 +136,9 @@ class Turn:
             await saver
         await self._finish(status, error)
 
-    async def _finish(self, status: End, error: str | None) -> None:
-        self._emit(await self._record.end(status, error))
+    async def _finish(self, status: End, error: str | None, *, refused: bool = False) -> None:
+        ended = await self._record.end(status, error)
+        self._emit(replace(ended, refused=refused) if isinstance(ended, Failed) else ended)
 
     async def _generate(self, fitted: Fitted) -> End:
         """Make the reply; the status it ends with."""
@@ -153,7 +160,7 @@ class Turn:
     async def _attempt(self, sent: Fitted, asked: Fitted) -> Withheld | None:
         """Generate from what is `sent` and let through what the gate passes, which judges it by what was `asked`."""
         self._record.usage.finish_reason = None
-        ids, conversation = sent.rendered.ids, str(self.conversation_id)
+        ids, conversation = sent.rendered.ids, self.name
         best_of = self._guarding.best_of
         if best_of is None:
             raw = self._raw_text(ids)
@@ -182,7 +189,7 @@ class Turn:
 
     async def _raw_text(self, prompt_ids: list[int]) -> AsyncGenerator[str, None]:
         usage = self._record.usage
-        deltas = self._engine.generate(prompt_ids, self._sampling, session=str(self.conversation_id))
+        deltas = self._engine.generate(prompt_ids, self._sampling, session=self.name)
         async with aclosing(deltas) as stream:
             async for delta in stream:
                 usage.completion_tokens += len(delta.token_ids)
@@ -194,7 +201,7 @@ class Turn:
         """Whole replies to one prompt, and why each ended. Which is said is not known before all are there."""
         usage, texts = self._record.usage, [""] * n
         reasons: list[FinishReason | None] = [None] * n
-        deltas = self._engine.generate(prompt_ids, self._sampling, n=n, session=str(self.conversation_id))
+        deltas = self._engine.generate(prompt_ids, self._sampling, n=n, session=self.name)
         async with aclosing(deltas) as stream:
             async for delta in stream:
                 usage.completion_tokens += len(delta.token_ids)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,25 @@ if os.environ.get("CI"):
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+# Read before a test can change it. The URL of a server whose user may make databases; `.ci/postgres` starts one.
+POSTGRES = os.environ.get("ASSISTANT_TEST_POSTGRES", "")
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The URL of an empty database of the test's own on a PostgreSQL server."""
+    if not POSTGRES:
+        pytest.skip("ASSISTANT_TEST_POSTGRES names no server; .ci/postgres start FOLDER starts one")
+    import psycopg
+    from sqlalchemy import make_url
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(POSTGRES, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+        yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import ask, chat, conversations, db, doctor, models, personas
+from assistant.cli import ask, chat, conversations, db, doctor, keys, models, personas, serve
 from guardrails.cli.errors import command_group
 
 
@@ -49,6 +49,8 @@ app.add_typer(conversations.app, name="conversations")
 app.add_typer(personas.app, name="personas")
 app.command("models")(models.models)
 app.add_typer(db.app, name="db")
+app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)
 
 

@@ -22,6 +22,7 @@ from assistant.store.errors import (
     ForeignDatabaseError,
     LockedError,
     StorageError,
+    UnreachableError,
     UnwritableError,
 )
 
@@ -162,7 +163,7 @@ def explain(error: Exception, name: str) -> StorageError:
     if code.startswith("SQLITE_IOERR"):
         return StorageError(f"Reading or writing {name} failed ({code}): check the disk it is on.")
     if not code and isinstance(error, OperationalError):
-        return StorageError(
+        return UnreachableError(
             f"{name} cannot be reached ({first_line(cause)}): check that the server runs and that the URL is right."
         )
     return StorageError(f"The database {name} refused: {first_line(cause)}.")

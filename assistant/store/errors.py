@@ -13,8 +13,20 @@ class NotFoundError(StorageError):
     """The conversation, message or persona that was named does not exist."""
 
 
+class AlreadySentError(StorageError):
+    """A message with this request key is in the conversation already: `reply_id` is the reply to it."""
+
+    def __init__(self, reply_id: int) -> None:
+        super().__init__(f"This request was sent before; reply {reply_id} is the answer to it.")
+        self.reply_id = reply_id
+
+
 class LockedError(StorageError):
     """Another process holds the database. Trying again later is the fix."""
+
+
+class UnreachableError(StorageError):
+    """The database server does not answer: it is down, starts again, or the way to it is broken."""
 
 
 class DiskFullError(StorageError):

@@ -156,6 +156,18 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is kept of a key of the HTTP API. `hint` is how the key begins."""
+
+    id: int
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    created_at: int
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewConversation:
     """A conversation to import, whose messages name each other by their places in `messages`.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from assistant.events import End
 from assistant.store.access import Access
 from assistant.store.clock import now
-from assistant.store.errors import StorageError
+from assistant.store.errors import AlreadySentError, StorageError
 from assistant.store.messages import COLUMNS, append, unknown_message
 from assistant.store.owner import is_alive, this_process
 from assistant.store.records import StoredMessage
@@ -31,14 +31,20 @@ class Replies(Access):
         model: str,
         params: dict[str, Any],
         persona_version_id: int,
+        request_key: str | None = None,
     ) -> tuple[StoredMessage, StoredMessage]:
         """What a person said and the empty reply to it, both stored or neither; the reply is the new active leaf.
 
         `parent_id` None starts a new root. The reply goes on as one of `start_reply` does.
-        Raises NotFoundError where conversation or parent does not exist in it.
+        Raises NotFoundError where conversation or parent does not exist in it, AlreadySentError where a message with
+        this `request_key` does.
         """
+        values = {"role": "user", "content": text, "status": "complete"}
         with self._write() as connection:
-            asked = append(connection, conversation_id, parent_id, role="user", content=text, status="complete")
+            if request_key is not None:
+                _refuse_second(connection, conversation_id, request_key)
+                values["request_key"] = request_key
+            asked = append(connection, conversation_id, parent_id, **values)
             return asked, _start(connection, conversation_id, asked.id, model, params, persona_version_id)
 
     def start_reply(
@@ -64,12 +70,29 @@ class Replies(Access):
             reply_id, status="streaming", prompt_tokens=prompt_tokens, dropped_turns=dropped_turns, updated_at=now()
         )
 
-    def grow_reply(self, id: int, content: str) -> None:
+    def grow_reply(self, id: int, content: str) -> bool:
         """Replaces the reply's text by `content`, all of it so far, and shows that its writer lives.
 
-        Raises StorageError where the reply is finished, NotFoundError where it is gone.
+        True where somebody asked for it to stop. Raises StorageError where the reply is finished, NotFoundError where
+        it is gone.
         """
-        self._update(id, status="streaming", content=clean_text(content), updated_at=now())
+        with self._write() as connection:
+            values = {"status": "streaming", "content": clean_text(content), "updated_at": now()}
+            _change(connection, id, **values)
+            asked = select(Table.stop_asked_at).where(Table.id == id)
+            return connection.scalars(asked).one() is not None
+
+    def ask_to_stop(self, id: int) -> None:
+        """Tells the process that writes the reply, wherever it runs, to stop; it looks about twice a second.
+
+        Nothing happens to a reply that has ended. Raises NotFoundError where there is none.
+        """
+        with self._write() as connection:
+            waiting = (Table.id == id, Table.status == "streaming")
+            if connection.execute(update(Table).where(*waiting).values(stop_asked_at=now())).rowcount == 0:
+                found = connection.scalars(select(Table.role).where(Table.id == id)).one_or_none()
+                if found != "assistant":
+                    raise unknown_message(id)
 
     def finish_reply(
         self,
@@ -119,21 +142,34 @@ class Replies(Access):
 
     def _update(self, id: int, **values: Any) -> StoredMessage:
         with self._write() as connection:
-            row = connection.execute(
-                update(Table).where(Table.id == id, _UNFINISHED).values(**values).returning(*COLUMNS)
-            ).one_or_none()
-            if row is None:
-                status = connection.scalars(select(Table.status).where(Table.id == id)).one_or_none()
-                if status is None:
-                    raise unknown_message(id)
-                raise StorageError(f"Reply {id} is already {status} and cannot be changed: start a new one.")
-            if row.status != "streaming":
-                connection.execute(
-                    update(ConversationRow)
-                    .where(ConversationRow.id == row.conversation_id)
-                    .values(updated_at=row.updated_at)
-                )
-            return StoredMessage(*row)
+            return _change(connection, id, **values)
+
+
+def _change(connection: Connection, id: int, **values: Any) -> StoredMessage:
+    row = connection.execute(
+        update(Table).where(Table.id == id, _UNFINISHED).values(**values).returning(*COLUMNS)
+    ).one_or_none()
+    if row is None:
+        status = connection.scalars(select(Table.status).where(Table.id == id)).one_or_none()
+        if status is None:
+            raise unknown_message(id)
+        raise StorageError(f"Reply {id} is already {status} and cannot be changed: start a new one.")
+    if row.status != "streaming":
+        connection.execute(
+            update(ConversationRow).where(ConversationRow.id == row.conversation_id).values(updated_at=row.updated_at)
+        )
+    return StoredMessage(*row)
+
+
+def _refuse_second(connection: Connection, conversation_id: int, request_key: str) -> None:
+    # Whoever sends the same request at the same time waits here; SQLite has one writer anyway.
+    connection.execute(select(ConversationRow.id).where(ConversationRow.id == conversation_id).with_for_update())
+    sent = (Table.conversation_id == conversation_id, Table.request_key == request_key)
+    asked = connection.scalars(select(Table.id).where(*sent)).one_or_none()
+    if asked is not None:
+        # The reply to it was stored in the same transaction.
+        first = select(func.min(Table.id)).where(Table.conversation_id == conversation_id, Table.parent_id == asked)
+        raise AlreadySentError(connection.scalars(first).one())
 
 
 def _start(

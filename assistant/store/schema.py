@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration. Known here so that starting on a current database needs no Alembic.
-REVISION: Final = "0003"
+REVISION: Final = "0005"
 
 ROLES: Final = ("system", "user", "assistant")
 STATUSES: Final = ("streaming", "complete", "stopped", "interrupted", "blocked", "failed")
@@ -111,6 +111,7 @@ class MessageRow(Base):
         ),
         ForeignKeyConstraint(["persona_version_id"], ["persona_version.id"]),
         Index(None, "conversation_id", "parent_id"),
+        Index(None, "conversation_id", "request_key", unique=True),
         Index(None, "status"),
         {"sqlite_autoincrement": True},
     )
@@ -134,6 +135,10 @@ class MessageRow(Base):
     dropped_turns: Mapped[int] = mapped_column(default=0)
     # The process that writes this reply, until it is finished: "host:pid:start". See owner.py.
     owner: Mapped[str | None] = mapped_column(Text)
+    # When somebody asked the process that writes this reply to stop it.
+    stop_asked_at: Mapped[int | None] = mapped_column(BigInteger)
+    # What a client called the request that sent this message, so that sending it again sends nothing.
+    request_key: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)
 
@@ -176,6 +181,22 @@ class WithheldRow(Base):
     # How many of its characters had been shown.
     shown: Mapped[int]
     created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class ApiKeyRow(Base):
+    """A key of the HTTP API. The key itself is kept nowhere: `digest` is its SHA-256, `hint` how it begins."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (UniqueConstraint("digest"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(String(64))
+    hint: Mapped[str] = mapped_column(String(32))
+    # Separated by spaces.
+    scopes: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class FeedbackRow(Base):

@@ -9,6 +9,7 @@ from assistant.store.conversations import Conversations
 from assistant.store.database import BUSY_TIMEOUT_MS, open_database, resolve_url
 from assistant.store.errors import DiskFullError, LockedError, UnwritableError
 from assistant.store.imports import Imports
+from assistant.store.keys import Keys
 from assistant.store.messages import Messages
 from assistant.store.personas import Personas
 from assistant.store.replies import Replies
@@ -17,7 +18,7 @@ from assistant.store.search import Search
 from assistant.store.upgrade import ensure_current
 
 
-class Store(Personas, Conversations, Messages, Replies, Reviews, Imports, Search):
+class Store(Personas, Conversations, Messages, Replies, Reviews, Imports, Search, Keys):
     """Synchronous, and safe to use from any thread. Every method is one transaction and raises StorageError."""
 
     @classmethod

@@ -95,7 +95,11 @@ def fill(path: Path) -> list[tuple[object, ...]]:
 def rows(
     path: Path, tables: tuple[str, ...] = ("persona_version", "conversation", "message")
 ) -> list[tuple[object, ...]]:
+    """Every row, without the columns that hold nothing: schemas with and without them compare."""
     connection = sqlite3.connect(path)
+    connection.row_factory = lambda cursor, row: tuple(
+        (column[0], value) for column, value in zip(cursor.description, row, strict=True) if value is not None
+    )
     try:
         return [row for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY id")]
     finally:
@@ -151,7 +155,7 @@ def test_a_downgrade_to_base_leaves_an_empty_database_that_opens_again(path: Pat
 
 def test_a_downgrade_to_an_unknown_schema_names_those_there_are(path: Path) -> None:
     fill(path)
-    with pytest.raises(UpgradeError, match="0001, 0002, 0003 or base"):
+    with pytest.raises(UpgradeError, match="0001, 0002, 0003, 0005 or base"):
         downgrade(resolve_url(str(path)), "0042")
 
 

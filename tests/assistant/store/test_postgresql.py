@@ -1,8 +1,7 @@
-"""The store on a PostgreSQL server. Needs psycopg and STEADFAST_TEST_POSTGRESQL, the URL of an empty database."""
+"""The store on a PostgreSQL server, which `ASSISTANT_TEST_POSTGRES` names."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,20 +16,15 @@ from assistant.store.store import Store
 from assistant.store.upgrade import downgrade
 from tests.assistant.store.saying import say
 
-URL = os.environ.get("STEADFAST_TEST_POSTGRESQL", "")
-
-pytestmark = pytest.mark.skipif(not URL, reason="STEADFAST_TEST_POSTGRESQL is not set")
-
 
 @pytest.fixture
-def server() -> Iterator[Store]:
+def server(postgres: str) -> Iterator[Store]:
     with ThreadPoolExecutor(4) as threads:
-        opened = list(threads.map(lambda _: Store.open(URL), range(4)))
+        opened = list(threads.map(lambda _: Store.open(postgres), range(4)))
     for store in opened[1:]:
         store.close()
     yield opened[0]
     opened[0].close()
-    downgrade(opened[0].url, "base")
 
 
 def test_a_conversation_is_imported_whole_or_not_at_all(server: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +89,6 @@ def test_messages_survive_the_way_down_and_up(server: Store) -> None:
     persona = server.save_persona(Persona(name="pirate", title="Pirate", instruction="Arr."))
     message = say(server, server.create_conversation(persona.id).id, None, "ahoy")
     downgrade(server.url, "0001")
-    with Store.open(URL) as upgraded:
+    with Store.open(server.url) as upgraded:
         assert upgraded.message(message.id) == message
         assert check(upgraded.url) == []

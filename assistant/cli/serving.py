@@ -1,0 +1,63 @@
+"""From options to a server: what can be wrong is found before the model is loaded, which takes seconds."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from assistant.cli.opening import open_library, open_store, read_settings
+from assistant.engines import catalog
+from assistant.errors import AssistantError
+from assistant.terminal.home import typed_path
+from guardrails.guard import build
+from guardrails.policy import load as load_policy
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for on the command line; `settings` go before those of the environment and the config file."""
+
+    model: str | None
+    engine: str | None
+    db: str | None
+    settings: dict[str, Any]
+
+
+def run_serve(asked: Asked) -> None:
+    """Serve until a signal ends it.
+
+    Raises:
+        UserError: what was asked for is not there, cannot be opened, or is not safe to serve.
+    """
+    settings = read_settings().model_copy(update=asked.settings)
+    try:
+        from assistant.http.app import create_app
+        from assistant.http.binding import address, is_local, listen
+        from assistant.http.limits import Limits
+        from assistant.http.logs import to_stderr
+        from assistant.http.server import run
+    except ModuleNotFoundError as error:
+        raise AssistantError(
+            f"`assistant serve` needs the package {error.name}: pip install 'steadfast[serve]'"
+        ) from None
+    from assistant.service import Assistant
+
+    library = open_library(settings)
+    persona = library.get(settings.persona)
+    policy = load_policy(settings.guard)
+    with open_store(asked.db, settings) as store, listen(settings.host, settings.port, store) as listening:
+        model = str(typed_path(asked.model)) if asked.model and asked.model.startswith("~") else asked.model
+        opened = catalog.open_engine(settings, model, asked.engine or settings.engine)
+        guard = build(policy, audit=typed_path(str(settings.audit)), texts=settings.audit_texts)
+        app = create_app(
+            Assistant(store, opened.engine, guard),
+            library,
+            persona=persona.name,
+            limits=Limits(settings.rate_limit, settings.max_body, settings.max_running, settings.max_waiting),
+            origins=settings.cors_origins,
+        )
+        to_stderr()
+        who = "this machine alone, no key needed" if is_local(settings.host) and not store.has_keys() else "API keys"
+        print(f"{address(listening)} serves {opened.engine.model} ({opened.reason}) to: {who}", file=sys.stderr)
+        run(app, listening, grace=settings.grace)

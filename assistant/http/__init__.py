@@ -1,0 +1,1 @@
+"""The HTTP API: OpenAI's, and the product's own."""
