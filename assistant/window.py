@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.engines.protocol import Template
 from assistant.errors import AssistantError
 from guardrails.messages import Message
-from guardrails.rendering import ChatTemplate, Rendered
+from guardrails.rendering import Rendered
 
 # Share of the budget that remains in use after turns were dropped.
 LOW_WATER = 0.7
@@ -35,7 +36,7 @@ class Fitted:
 
 
 def fit(
-    template: ChatTemplate,
+    template: Template,
     instruction: str,
     history: Sequence[Exchanged],
     newest: Message,
@@ -78,7 +79,7 @@ def fit(
     return attempt(low)
 
 
-def _too_large(template: ChatTemplate, instruction: str, newest: Message, budget: int) -> str:
+def _too_large(template: Template, instruction: str, newest: Message, budget: int) -> str:
     return (
         f"the message takes {template.count(newest.content)} tokens and the instruction "
         f"{template.count(instruction)}, but the model has room for {budget}: "

@@ -66,8 +66,10 @@ def unguarded() -> Guard:
     return Guard(Policy(version=1, name="off", mode="off"), OpenGate())
 
 
-def build(policy: Policy, *, audit: Path | None = None, texts: bool = False) -> Guard:
+def build(policy: Policy, *, audit: Path | None = None, texts: bool = False, vllm: bool = False) -> Guard:
     """The policy's guard, its models loaded, its decisions written to `audit`; see `Audit` for `texts`.
+
+    With `vllm` the models run on vLLM instead of transformers; what they say is the same.
 
     Raises:
         UserError: rules, models or the log cannot be read or written; the text says which and why.
@@ -88,7 +90,7 @@ def build(policy: Policy, *, audit: Path | None = None, texts: bool = False) -> 
     if policy.reward_model is not None:
         from guardrails.reward.judge import RewardJudge
 
-        scorers = [_scorer(policy.reward_model)]
+        scorers = [_scorer(policy.reward_model, vllm=vllm)]
         judges.append(RewardJudge(scorers[0], policy.prompt, policy.reply))
     if not judges:
         raise PolicyError(
@@ -103,7 +105,7 @@ def build(policy: Policy, *, audit: Path | None = None, texts: bool = False) -> 
         if not scorers:
             raise PolicyError(f"the policy '{policy.name}' has best_of = {policy.best_of}, which needs a reward_model")
         if policy.helpfulness_model is not None:
-            scorers.append(_scorer(policy.helpfulness_model))
+            scorers.append(_scorer(policy.helpfulness_model, vllm=vllm))
         best_of = _best_of(policy, scorers, log)
     return Guard(policy, window, tuple(judges), best_of, log, tuple(scorers))
 
@@ -123,10 +125,14 @@ def _best_of(policy: Policy, scorers: list[Scorer], audit: Audit | None) -> Best
     )
 
 
-def _scorer(name: str) -> Scorer:
+def _scorer(name: str, *, vllm: bool) -> Scorer:
     from guardrails.reward.model import RewardModel
     from guardrails.reward.scorer import Scorer
 
+    if vllm:
+        from guardrails.reward.vllm_model import VllmRewardModel
+
+        return Scorer(VllmRewardModel.open(BUNDLED if name == "bundled" else Path(name).expanduser()))
     if name != "bundled":
         return Scorer(RewardModel.load(Path(name).expanduser()))
     if not BUNDLED.is_dir():

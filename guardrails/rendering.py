@@ -118,7 +118,7 @@ class ChatTemplate:
             RenderingError: roles out of order, text that is not valid Unicode, or a template that drops,
                 repeats or reorders messages.
         """
-        _check_order(messages)
+        check_order(messages)
         nonce = secrets.token_hex(16)
         holders = [f"\ue000{nonce}x{index}\ue001" for index in range(len(messages))]
         chat = self._as_dicts(messages, holders)
@@ -227,7 +227,7 @@ class ChatTemplate:
         return re.compile("|".join(re.escape(p) for p in longest_first)) if patterns else None
 
 
-def _check_order(messages: Sequence[Message]) -> None:
+def check_order(messages: Sequence[Message]) -> None:
     if not messages:
         raise RenderingError("there is nothing to render: give at least one message")
     expected = "user"

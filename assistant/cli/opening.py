@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
 from assistant.errors import AssistantError
 from assistant.personas.library import PersonaLibrary
-from assistant.settings import Settings, config_path, load_settings
+from assistant.settings import OpenAISettings, Settings, VllmSettings, config_path, load_settings
 from assistant.store.database import file_of, resolve_url
 from assistant.store.store import Store
 from assistant.terminal.home import typed_path
+
+TABLES: dict[str, type[VllmSettings] | type[OpenAISettings]] = {"vllm": VllmSettings, "openai": OpenAISettings}
 
 
 def read_settings() -> Settings:
@@ -26,6 +29,39 @@ def read_settings() -> Settings:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise AssistantError(f"{config_path()} is not valid TOML: {error}") from None
+
+
+def with_options(settings: Settings, base_url: str | None, given: Sequence[str] = ()) -> Settings:
+    """The settings with `--base-url` and each `--option NAME=VALUE` in the tables of the engines that know the name.
+
+    Raises:
+        AssistantError: a name that no engine knows, or a value that it does not take.
+    """
+    changed: dict[str, dict[str, str]] = {table: {} for table in TABLES}
+    if base_url:
+        changed["openai"]["base_url"] = base_url
+    for text in given:
+        name, is_pair, value = text.partition("=")
+        tables = [table for table, model in TABLES.items() if name in model.model_fields]
+        if not is_pair or not tables:
+            known = sorted({*VllmSettings.model_fields, *OpenAISettings.model_fields} - {"api_key"})
+            raise AssistantError(f"--option {text}: give NAME=VALUE with one of {', '.join(known)}")
+        if name == "api_key":
+            raise AssistantError("a key on the command line stays in the shell's history: set ASSISTANT_OPENAI_API_KEY")
+        for table in tables:
+            changed[table][name] = value
+    try:
+        vllm = VllmSettings.model_validate({**settings.vllm.model_dump(), **changed["vllm"]})
+        openai = OpenAISettings.model_validate({**settings.openai.model_dump(), **changed["openai"]})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise AssistantError(f"--option {first['loc'][0]}={first['input']}: {first['msg']}") from None
+    return settings.model_copy(update={"vllm": vllm, "openai": openai})
+
+
+def engine_name(settings: Settings, engine: str | None, base_url: str | None) -> str:
+    """Of `--engine`, else what an address on the command line says, else of the settings."""
+    return engine or ("openai" if base_url else settings.engine)
 
 
 def open_library(settings: Settings) -> PersonaLibrary:

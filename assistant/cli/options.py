@@ -21,7 +21,18 @@ Model = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="NAME|PATH", help="A model's name, or a local Hugging Face model folder."),
 ]
-EngineName = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="auto or transformers.")]
+EngineName = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="NAME", help="auto, transformers, vllm or openai; see docs/engines.md."),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1."),
+]
+EngineOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-o", metavar="NAME=VALUE", help="A setting of the engine, such as context=8192."),
+]
 GuardName = Annotated[
     str | None,
     typer.Option("--guard", metavar="NAME|FILE", help="Safety policy: strict, balanced, monitor, off, or a TOML file."),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.cli.opening import open_library, open_store, read_settings
+from assistant.cli.opening import engine_name, open_library, open_store, read_settings, with_options
 from assistant.engines import catalog
 from assistant.errors import AssistantError
 from assistant.personas.library import PersonaLibrary
@@ -41,6 +41,8 @@ class Wanted:
     newest: bool = False
     conversation: int | None = None
     db: str | None = None
+    base_url: str | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Prepared:
             UserError: the guard's rules, model or log cannot be used.
         """
         settings = self.settings
-        guard = build(self.policy, audit=typed_path(str(settings.audit)), texts=settings.audit_texts)
+        on_vllm = settings.guard_engine == "vllm"
+        guard = build(self.policy, audit=typed_path(str(settings.audit)), texts=settings.audit_texts, vllm=on_vllm)
         chat = Chat(
             Assistant(self.store, opened.engine, guard),
             self.library,
@@ -106,7 +109,8 @@ class Prepared:
     def _open(self, model: str | None) -> catalog.Opened:
         if model and model.startswith("~"):
             model = str(typed_path(model))
-        return catalog.open_engine(self.settings, model, self.wanted.engine or self.settings.engine)
+        engine = engine_name(self.settings, self.wanted.engine, self.wanted.base_url)
+        return catalog.open_engine(self.settings, model, engine)
 
 
 @contextmanager
@@ -120,7 +124,7 @@ def prepare(wanted: Wanted) -> Iterator[Prepared]:
         raise AssistantError("--persona and --system both say who answers: give one of them")
     if wanted.newest and wanted.conversation is not None:
         raise AssistantError("--continue and --conversation both choose a conversation: give one of them")
-    settings = read_settings()
+    settings = with_options(read_settings(), wanted.base_url, wanted.options)
     library = open_library(settings)
     chosen = _chosen_persona(wanted, library)
     policy = load_policy(wanted.guard or settings.guard)

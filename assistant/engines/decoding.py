@@ -73,7 +73,7 @@ class Sequencer:
                 drawn.append((request, part.candidate, logits))
             elif part.ends_prompt:
                 try:
-                    request.begin_candidates(self._device)
+                    request.begin_candidates(self._device, self._tokenizer, self._stop_ids)
                 except Exception as error:
                     self._fail(request, error)
                 drawn += [(request, candidate, logits) for candidate in request.candidates]
@@ -154,7 +154,7 @@ class Sequencer:
             if isinstance(token, Exception):
                 self._fail(request, token)
             else:
-                deltas[request].append(request.add(candidate, token, self._tokenizer, self._stop_ids))
+                deltas[request].append(request.add(candidate, token))
         for request, new in deltas.items():
             if not request.ended:
                 request.deliver(new)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from assistant.sampling import Sampling
-from guardrails.rendering import ChatTemplate
+from guardrails.messages import Message
+from guardrails.rendering import Rendered
 
 FinishReason = Literal["stop", "length"]
 
@@ -26,6 +27,31 @@ class Delta:
     text: str
     finish_reason: FinishReason | None = None
     cached_tokens: int = 0
+
+
+class Template(Protocol):
+    """What turns messages into the ids that an engine is given: `ChatTemplate`, wherever the tokenizer is at hand."""
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Ids that no text is ever encoded as."""
+        ...
+
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> Rendered:
+        """Ids of a chat, with the span of every message's text. Raises RenderingError."""
+        ...
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of plain text. Raises RenderingError."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, what is not of a message included."""
+        ...
+
+    def count(self, text: str) -> int:
+        """How many tokens `text` takes as the text of a message."""
+        ...
 
 
 class Engine(Protocol):
@@ -47,7 +73,7 @@ class Engine(Protocol):
         ...
 
     @property
-    def template(self) -> ChatTemplate:
+    def template(self) -> Template:
         """Tokenizer and chat template of the model."""
         ...
 

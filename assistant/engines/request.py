@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from tokenizers.decoders import DecodeStream
 
 from assistant.engines.forward import Cache
-from assistant.engines.protocol import Delta, FinishReason
-from assistant.engines.stops import StopBuffer
+from assistant.engines.protocol import Delta
+from assistant.engines.reply_text import ReplyText
 from assistant.sampling import Sampling
 
 
@@ -23,8 +22,7 @@ class Candidate:
     ids: list[int]
     cache: Cache
     generator: torch.Generator
-    stream: DecodeStream
-    stops: StopBuffer
+    text: ReplyText
     sampled: int = 0
     done: bool = False
 
@@ -47,7 +45,7 @@ class Request:
     """A request that is computing the beginning of this one's prompt, and how many tokens of it."""
     candidates: list[Candidate] = field(default_factory=list)
 
-    def begin_candidates(self, device: torch.device) -> None:
+    def begin_candidates(self, device: torch.device, tokenizer: Any, stop_ids: frozenset[int]) -> None:
         """The prompt is computed: begin `n` replies, each with a cache and a random generator of its own."""
         assert self.cache is not None
         for index in range(self.n):
@@ -59,26 +57,14 @@ class Request:
                 generator.seed()
             else:
                 generator.manual_seed((self.sampling.seed + index) % 2**63)
-            stream = DecodeStream(skip_special_tokens=True)
-            stops = StopBuffer(self.sampling.stop)
-            self.candidates.append(Candidate(index, list(self.prompt), cache, generator, stream, stops))
+            text = ReplyText(tokenizer, stop_ids, self.sampling.stop, self.max_tokens)
+            self.candidates.append(Candidate(index, list(self.prompt), cache, generator, text))
 
-    def add(self, candidate: Candidate, token: int, tokenizer: Any, stop_ids: frozenset[int]) -> Delta:
+    def add(self, candidate: Candidate, token: int) -> Delta:
         """Let a candidate grow by a token; what is new of it."""
         candidate.sampled += 1
         candidate.ids.append(token)
-        reason: FinishReason | None = None
-        text = ""
-        if token in stop_ids:
-            reason = "stop"
-        else:
-            text = candidate.stops.push(candidate.stream.step(tokenizer, token) or "")
-            if candidate.stops.stopped:
-                reason = "stop"
-            elif candidate.sampled >= self.max_tokens:
-                reason = "length"
-        if reason:
-            text += candidate.stops.flush()
-            candidate.done = True
+        text, reason = candidate.text.add((token,))
+        candidate.done = reason is not None
         cached = self.cached_tokens if candidate.sampled == 1 else 0
         return Delta(candidate.index, (token,), text, reason, cached)

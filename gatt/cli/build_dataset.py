@@ -26,6 +26,8 @@ def build_dataset(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the dataset goes: a new or empty folder.")],
     model: shared.Model = None,
     engine: shared.EngineName = None,
+    base_url: shared.BaseUrl = None,
+    option: shared.EngineOptions = None,
     source: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="JSONL of dialogues: messages, conversations, turns, prompt or a string."),
@@ -105,6 +107,7 @@ def build_dataset(
       gatt build-dataset --source chats.jsonl --n 2000 --hold-out haiku,sentence --out data/gatt --resume
       gatt build-dataset --source chats.jsonl --n 8000 --per-dialogue 8 --out data/shared
       gatt build-dataset --from-conversations chats.db --feedback up --out data/mine
+      gatt build-dataset --source chats.jsonl --engine vllm --model ~/models/some-chat-model --out data/gatt
       gatt build-dataset --self-play "cooking, the sea" --turns 2-6 --n 50 --out data/self
       gatt build-dataset --source attacks.jsonl --distill-prefix safe.txt --reward models/safety --out data/safe
     """
@@ -112,7 +115,7 @@ def build_dataset(
 
     from pydantic import ValidationError
 
-    from assistant.cli.opening import read_settings
+    from assistant.cli.opening import engine_name, read_settings, with_options
     from assistant.engines.catalog import open_engine
     from gatt.dataset.build import Job, build
     from gatt.dataset.plan import Options
@@ -146,8 +149,8 @@ def build_dataset(
     loaded = load(*(lists or ()))
     dialogues = _source(source, from_conversations, self_play, feedback, persona, since, until)
     scorer = _reward(reward)
-    settings = read_settings()
-    opened = open_engine(settings, model, engine or settings.engine)
+    settings = with_options(read_settings(), base_url, option or ())
+    opened = open_engine(settings, model, engine_name(settings, engine, base_url))
 
     async def run() -> Manifest:
         with _progress(n) as progress:

@@ -15,6 +15,8 @@ def make_lists(
     families: Annotated[str, typer.Option(metavar="NAME,...", help="Families to make lists for.")] = "hobby,figure",
     model: shared.Model = None,
     engine: shared.EngineName = None,
+    base_url: shared.BaseUrl = None,
+    option: shared.EngineOptions = None,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Values wanted for each family.")] = 100,
     verify: Annotated[
         bool, typer.Option("--verify", help="Keep only values that the model recalls when told and asked at once.")
@@ -35,7 +37,7 @@ def make_lists(
 
     from rich.console import Console
 
-    from assistant.cli.opening import read_settings
+    from assistant.cli.opening import engine_name, read_settings, with_options
     from assistant.engines.catalog import open_engine
     from gatt.dataset.lists import Listed, make_list, write_families
     from gatt.errors import GattError
@@ -47,8 +49,8 @@ def make_lists(
         raise GattError(f"{out} exists: give another --out, or --force to replace it")
     if not out.parent.is_dir():
         raise GattError(f"--out {out}: there is no folder {out.parent}")
-    settings = read_settings()
-    opened = open_engine(settings, model, engine or settings.engine)
+    settings = with_options(read_settings(), base_url, option or ())
+    opened = open_engine(settings, model, engine_name(settings, engine, base_url))
 
     async def run() -> dict[str, Listed]:
         console = Console(stderr=True, quiet=not sys.stderr.isatty())

@@ -25,6 +25,7 @@ from gatt.dataset.shards import finish, require_parquet
 from gatt.dataset.sources import Source
 from gatt.errors import GattError
 from gatt.families import Family, chosen
+from guardrails.rendering import ChatTemplate
 
 # A run gives up after so many tries a row wanted, and never before this many.
 MOST_TRIES = 10
@@ -58,7 +59,9 @@ async def build(job: Job, out: Path, *, resume: bool = False) -> Manifest:
         GattError: the template is unfit, the settings do not go together or differ from those resumed, the engine
             died, the disk is full, or no row could be kept. Finished rows stay in the journal.
     """
-    for finding in audit(job.engine.template):
+    template = job.engine.template
+    # A server's own template cannot be looked at from here.
+    for finding in audit(template) if isinstance(template, ChatTemplate) else ():
         if finding.kind == "fault":
             raise GattError(f"{job.engine.model}: {finding.what}. Fix: {finding.fix}. See `gatt audit-template`")
     options = job.options

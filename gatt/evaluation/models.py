@@ -78,7 +78,8 @@ def folder_of(settings: Settings, model: str) -> Path:
 
 def _open(settings: Settings, model: str) -> Model:
     folder = folder_of(settings, model)
-    engine = open_engine(settings, model=model, engine="auto").engine
+    # Several models at once: each vLLM engine would claim most of the GPU for itself.
+    engine = open_engine(settings, model=model, engine="transformers").engine
     return Model(model, engine, folder, digest_of(*sorted(folder.glob("*.safetensors"))))
 
 

@@ -61,7 +61,7 @@ async def measure(
 
     async def score() -> Record:
         with meter.part(f"perplexity, {arm.name}", 1):
-            return likelihood(folder, arm.engine.template, source.dialogues[:DIALOGUES], arm.engine.window)
+            return likelihood(folder, ChatTemplate.from_folder(folder), source.dialogues[:DIALOGUES], arm.engine.window)
 
     scored = await journal.once(f"likelihood/{arm.name}", score)
     tokens, size, nats = scored["tokens"], scored["bytes"], scored["nats"]

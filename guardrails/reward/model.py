@@ -79,10 +79,8 @@ class RewardModel:
             raise RewardError(f"{folder} has no sequence classifier that can be loaded: {first_line(error)}") from error
         if model.config.num_labels != 1:
             raise RewardError(f"{folder} has {model.config.num_labels} labels: a reward model has one")
-        config = model.config
-        # What it was trained on; without that, what it could be trained on.
-        length = getattr(config, "exchange_tokens", None) or getattr(config, "max_position_embeddings", None) or 4096
-        return cls(model.to(device).eval(), template, int(length), read_calibration(folder), version_of(folder))
+        length = reading_length(model.config)
+        return cls(model.to(device).eval(), template, length, read_calibration(folder), version_of(folder))
 
     def logits(self, exchanges: Sequence[Exchange]) -> list[float]:
         """The raw logit of each exchange; of a reply too long to read at once, that of its worst part.
@@ -130,6 +128,11 @@ class RewardModel:
             inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0).to(device)
         logits: Tensor = (model or self.model)(**inputs).logits
         return logits[:, 0]
+
+
+def reading_length(config: Any) -> int:
+    """The most tokens that it reads at once: what it was trained on; without that, what it could be trained on."""
+    return int(getattr(config, "exchange_tokens", None) or getattr(config, "max_position_embeddings", None) or 4096)
 
 
 def _load(folder: Path) -> Any:
