@@ -197,31 +197,14 @@ class Assistant:
         """The turn that is making this reply now, in this process; None when it has ended."""
         return self._running.get(reply_id)
 
-    async def stop(self, reply_id: int) -> None:
-        """End a reply, keeping what came, in whatever process it is being made: elsewhere within about a second.
-
-        Raises:
-            NotFoundError: there is no such reply.
-        """
-        turn = self.running(reply_id)
-        if turn is not None:
-            turn.stop()
-        else:
-            await asyncio.to_thread(self.store.ask_to_stop, reply_id)
-
     @property
     def turns(self) -> frozenset[Turn]:
         """Every turn that is running now in this process."""
         return frozenset(self._turns)
 
-    async def close(self, patience: float = 0.0) -> None:
-        """Stop turns that still run after so many seconds, keeping what came, and free the engine.
-
-        The store stays open: it is the caller's.
-        """
+    async def close(self) -> None:
+        """Stop running turns, keeping what came, and free the engine. The store stays open: it is the caller's."""
         await asyncio.gather(*self._starting, return_exceptions=True)
-        if patience and self._turns:
-            await asyncio.wait([asyncio.create_task(turn.wait()) for turn in self._turns], timeout=patience)
         turns = list(self._turns)
         for turn in turns:
             turn.stop("interrupted")

@@ -20,6 +20,8 @@ def serve(
     persona: options.PersonaName = None,
     model: options.Model = None,
     engine: options.EngineName = None,
+    base_url: options.BaseUrl = None,
+    option: options.EngineOptions = None,
     guard: options.GuardName = None,
     rate_limit: Annotated[
         int | None, typer.Option("--rate-limit", min=0, help="Requests a minute for each key; 0 is no limit.")
@@ -46,7 +48,8 @@ def serve(
       assistant serve
       assistant serve --port 8080 --persona pirate
       assistant serve --host 0.0.0.0 --rate-limit 60
-      assistant serve --db postgresql://assistant@db/steadfast
+      assistant serve --db postgresql://assistant@db/steadfast --base-url http://gpu-box:8000/v1
+      assistant serve --model ~/models/llama --option adapters=pirate-lora
     """
     from assistant.cli.serving import Asked, run_serve
 
@@ -62,4 +65,7 @@ def serve(
         "cors_origins": tuple(cors_origin) if cors_origin else None,
         "grace": grace,
     }
-    run_serve(Asked(model, engine, db, {name: value for name, value in wanted.items() if value is not None}))
+    given = tuple(option or ())
+    run_serve(
+        Asked(model, engine, base_url, given, db, {name: value for name, value in wanted.items() if value is not None})
+    )

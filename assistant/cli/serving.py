@@ -6,8 +6,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.cli.opening import open_library, open_store, read_settings
+from assistant.cli.opening import engine_name, open_library, open_store, read_settings, with_options
 from assistant.engines import catalog
+from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
 from assistant.terminal.home import typed_path
 from guardrails.guard import build
@@ -20,6 +21,8 @@ class Asked:
 
     model: str | None
     engine: str | None
+    base_url: str | None
+    options: tuple[str, ...]
     db: str | None
     settings: dict[str, Any]
 
@@ -30,7 +33,7 @@ def run_serve(asked: Asked) -> None:
     Raises:
         UserError: what was asked for is not there, cannot be opened, or is not safe to serve.
     """
-    settings = read_settings().model_copy(update=asked.settings)
+    settings = with_options(read_settings(), asked.base_url, asked.options).model_copy(update=asked.settings)
     try:
         from assistant.http.app import create_app
         from assistant.http.binding import address, is_local, listen
@@ -48,10 +51,11 @@ def run_serve(asked: Asked) -> None:
     policy = load_policy(settings.guard)
     with open_store(asked.db, settings) as store, listen(settings.host, settings.port, store) as listening:
         model = str(typed_path(asked.model)) if asked.model and asked.model.startswith("~") else asked.model
-        opened = catalog.open_engine(settings, model, asked.engine or settings.engine)
-        guard = build(policy, audit=typed_path(str(settings.audit)), texts=settings.audit_texts)
+        opened = catalog.open_engine(settings, model, engine_name(settings, asked.engine, asked.base_url))
+        audit, on_vllm = typed_path(str(settings.audit)), settings.guard_engine == "vllm"
+        guard = build(policy, audit=audit, texts=settings.audit_texts, vllm=on_vllm)
         app = create_app(
-            Assistant(store, opened.engine, guard),
+            [Assistant(store, engine, guard) for engine in _with_adapters(opened.engine)],
             library,
             persona=persona.name,
             limits=Limits(settings.rate_limit, settings.max_body, settings.max_running, settings.max_waiting),
@@ -61,3 +65,12 @@ def run_serve(asked: Asked) -> None:
         who = "this machine alone, no key needed" if is_local(settings.host) and not store.has_keys() else "API keys"
         print(f"{address(listening)} serves {opened.engine.model} ({opened.reason}) to: {who}", file=sys.stderr)
         run(app, listening, grace=settings.grace)
+
+
+def _with_adapters(engine: Engine) -> list[Engine]:
+    """The engine, and what it is with each adapter that it loaded."""
+    from assistant.engines.vllm_engine import VllmEngine
+
+    if not isinstance(engine, VllmEngine):
+        return [engine]
+    return [engine, *(engine.with_adapter(name) for name in engine.adapters if name != engine.model)]

@@ -27,6 +27,7 @@ from assistant.http.server_sent import EventStream, departure, frame
 from assistant.http.serving import Serving, current, request_key
 from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
+from assistant.service import Assistant
 from assistant.store.records import NewMessage
 from assistant.turn import Turn
 from guardrails.errors import UserError, first_mistake
@@ -42,7 +43,7 @@ _SALT = secrets.token_bytes(16)
 @router.post("/chat/completions", responses={400: {"model": ErrorBody}})
 async def complete(body: ChatRequest, request: Request, serving: Annotated[Serving, Depends(current)]) -> Response:
     """Answer a conversation: the client's own, or a stored one."""
-    target = find(body.model, serving.library, serving.assistant.engine)
+    target = find(body.model, serving)
     asked = dialogue(body.messages)
     stored = body.conversation is not None or bool(body.store)
     try:
@@ -70,7 +71,7 @@ async def _unstored(
     instruction, name = _instruction(target.persona, asked.system), _name(target, asked)
 
     async def start(begun: Sequence[Turn]) -> Turn:
-        return await serving.assistant.answer(
+        return await target.assistant.answer(
             target.persona,
             asked.history,
             asked.newest,
@@ -83,7 +84,7 @@ async def _unstored(
 
 
 async def _stored(serving: Serving, request: Request, body: ChatRequest, target: Target, asked: Dialogue) -> list[Turn]:
-    assistant = serving.assistant
+    assistant = target.assistant
     if isinstance(body.conversation, int):
         if asked.system or asked.history:
             raise ApiError(
@@ -102,7 +103,7 @@ async def _stored(serving: Serving, request: Request, body: ChatRequest, target:
         id, base = conversation.id, version.persona.sampling
     else:
         persona = _persona(target, asked.system)
-        id = await asyncio.to_thread(_begin, serving, persona, asked)
+        id = await asyncio.to_thread(_begin, assistant, persona, asked)
         base = persona.sampling
     sampling = body.sampling(base)
     key = request_key(request)
@@ -115,9 +116,9 @@ async def _stored(serving: Serving, request: Request, body: ChatRequest, target:
     return await serving.begin(request, *[start] * (body.n or 1))
 
 
-def _begin(serving: Serving, persona: Persona, asked: Dialogue) -> int:
+def _begin(assistant: Assistant, persona: Persona, asked: Dialogue) -> int:
     """A new conversation with the history that the client brings; its number."""
-    store, engine = serving.assistant.store, serving.assistant.engine
+    store, engine = assistant.store, assistant.engine
     version = store.save_persona(persona)
     id = store.create_conversation(version.id, model=engine.model, engine=engine.name).id
     rows = [

@@ -103,7 +103,7 @@ def conversations(
     persona: Annotated[str | None, Query(max_length=200)] = None,
 ) -> list[ConversationSummary]:
     """The newest first, by when something was last said."""
-    return serving.assistant.store.list_conversations(
+    return serving.store.list_conversations(
         limit, offset, archived=archived, trashed=trashed, tag=_plain(tag), persona=_plain(persona)
     )
 
@@ -117,7 +117,7 @@ def begin(body: Beginning, serving: Current) -> Conversation:
         persona = custom_persona(_plain(body.instruction) or "")
     else:
         persona = serving.library.get(body.persona or serving.persona)
-    store, engine = serving.assistant.store, serving.assistant.engine
+    store, engine = serving.store, serving.assistant.engine
     version = store.save_persona(persona)
     return store.create_conversation(version.id, title=body.title, model=engine.model, engine=engine.name)
 
@@ -125,14 +125,14 @@ def begin(body: Beginning, serving: Current) -> Conversation:
 @router.get("/conversations/{id}")
 def conversation(id: Id, serving: Current) -> Tree:
     """A conversation with all its messages."""
-    store = serving.assistant.store
+    store = serving.store
     return Tree(conversation=store.conversation(id), tags=store.tags(id), messages=store.all_messages(id))
 
 
 @router.patch("/conversations/{id}")
 def change(id: Id, body: Changes, serving: Current) -> Conversation:
     """Name, mark, put away, take back, tag, give to another persona, or go on at another message."""
-    store = serving.assistant.store
+    store = serving.store
     store.conversation(id)
     if body.active_leaf_id is not None:
         store.set_active_leaf(id, body.active_leaf_id)
@@ -157,7 +157,7 @@ def change(id: Id, body: Changes, serving: Current) -> Conversation:
 @router.delete("/conversations/{id}", status_code=204)
 def delete(id: Id, serving: Current, forever: bool = False) -> None:
     """Into the trash, from where PATCH takes it back; or `forever`, with everything said in it."""
-    store = serving.assistant.store
+    store = serving.store
     if forever:
         store.delete(id)
     else:
@@ -167,7 +167,7 @@ def delete(id: Id, serving: Current, forever: bool = False) -> None:
 @router.get("/conversations/{id}/export", response_class=Response)
 def export(id: Id, serving: Current, format: Literal["json", "sharegpt", "markdown"] = "json") -> Response:
     """The whole tree as our JSON, or the active branch as a line of ShareGPT or as Markdown."""
-    store = serving.assistant.store
+    store = serving.store
     if format == "markdown":
         return PlainTextResponse(export_markdown(store, id), media_type="text/markdown")
     return JSONResponse(export_json(store, id) if format == "json" else export_sharegpt(store, id))
@@ -176,14 +176,14 @@ def export(id: Id, serving: Current, format: Literal["json", "sharegpt", "markdo
 @router.get("/messages/{id}")
 def message(id: Id, serving: Current) -> Reviewed:
     """A message, and what judges and people said of it."""
-    store = serving.assistant.store
+    store = serving.store
     return Reviewed(message=store.message(id), verdicts=store.verdicts(id), feedback=store.feedback(id))
 
 
 @router.post("/messages/{id}/feedback", status_code=201)
 def rate(id: Id, body: Rating, serving: Current) -> Feedback:
     """Say that a message is good (1) or bad (-1). Earlier ratings stay; the last one counts."""
-    return serving.assistant.store.add_feedback(id, body.rating, body.comment)
+    return serving.store.add_feedback(id, body.rating, body.comment)
 
 
 @router.get("/search")
@@ -194,7 +194,7 @@ def search(
     conversation_id: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
 ) -> list[SearchHit]:
     """Messages, best first."""
-    return serving.assistant.store.search(q, limit, conversation_id)
+    return serving.store.search(q, limit, conversation_id)
 
 
 def _plain(text: str | None) -> str | None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from assistant.events import Event, Failed, Finished
 from assistant.http.server_sent import frame
-from assistant.service import Assistant
 from assistant.store.records import StoredMessage
+from assistant.store.store import Store
 from assistant.turn import Turn
 
 # How often another process's reply is looked at; it is written twice a second.
@@ -27,7 +27,7 @@ async def live(turn: Turn, after: int = 0) -> AsyncGenerator[bytes, None]:
             yield _frame(event, number)
 
 
-async def stored(assistant: Assistant, reply: StoredMessage) -> AsyncGenerator[bytes, None]:
+async def stored(store: Store, reply: StoredMessage) -> AsyncGenerator[bytes, None]:
     """A reply of another process, or one that has ended: first a snapshot of all its text, then what is added.
 
     A snapshot replaces whatever the client has. A later one comes where the text did not simply grow, as when the
@@ -36,7 +36,7 @@ async def stored(assistant: Assistant, reply: StoredMessage) -> AsyncGenerator[b
     yield _snapshot(reply)
     while reply.status == "streaming":
         await asyncio.sleep(LOOK_SECONDS)
-        shown, reply = reply.content, await asyncio.to_thread(assistant.store.message, reply.id)
+        shown, reply = reply.content, await asyncio.to_thread(store.message, reply.id)
         if not reply.content.startswith(shown):
             yield _snapshot(reply)
         elif reply.content != shown:

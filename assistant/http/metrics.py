@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from assistant.events import Failed, Finished, Judged, Started
@@ -17,7 +19,7 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, assistant: Assistant, slots: Slots) -> None:
+    def __init__(self, assistants: Sequence[Assistant], slots: Slots) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Histogram(
             "assistant_request_seconds",
@@ -47,7 +49,7 @@ class Metrics:
             "assistant_verdicts", "The guard's verdicts.", ("judge", "stage", "decision"), registry=registry
         )
         running = Gauge("assistant_replies_running", "Replies being made now.", registry=registry)
-        running.set_function(lambda: len(assistant.turns))
+        running.set_function(lambda: sum(len(assistant.turns) for assistant in assistants))
         waiting = Gauge("assistant_requests_waiting", "Requests that wait for a place.", registry=registry)
         waiting.set_function(lambda: slots.waiting)
 

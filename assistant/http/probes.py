@@ -29,7 +29,7 @@ async def healthz() -> Health:
 @router.get("/readyz", responses={503: {"model": ErrorBody}})
 async def readyz(serving: Annotated[Serving, Depends(current)]) -> Health:
     """The database answers too. The model was loaded before the server began to listen."""
-    await asyncio.to_thread(serving.assistant.store.has_keys)
+    await asyncio.to_thread(serving.store.has_keys)
     return Health()
 
 

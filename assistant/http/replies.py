@@ -81,11 +81,12 @@ class Editing(Answering):
 @router.post("/conversations/{id}/messages", responses=STREAM)
 async def say(id: Id, body: Saying, request: Request, serving: Current) -> Response:
     """Say something in a conversation. With an `Idempotency-Key` header a request may be sent again."""
+    assistant = await serving.answering(id)
     parent = ACTIVE_LEAF if body.parent_id == "active" else body.parent_id
     sampling, key = await _sampling(serving, id, body), request_key(request)
 
     async def start(_: object) -> Any:
-        return await serving.assistant.send(id, body.text, parent_id=parent, sampling=sampling, request_key=key)
+        return await assistant.send(id, body.text, parent_id=parent, sampling=sampling, request_key=key)
 
     try:
         return await _answer(serving, request, start, body.stream)
@@ -96,10 +97,10 @@ async def say(id: Id, body: Saying, request: Request, serving: Current) -> Respo
 @router.post("/conversations/{id}/retry", responses=STREAM)
 async def retry(id: Id, body: Retrying, request: Request, serving: Current) -> Response:
     """Answer again, beside the reply that is there."""
-    sampling = await _sampling(serving, id, body)
+    assistant, sampling = await serving.answering(id), await _sampling(serving, id, body)
 
     async def start(_: object) -> Any:
-        return await serving.assistant.retry(id, body.reply_id, sampling=sampling)
+        return await assistant.retry(id, body.reply_id, sampling=sampling)
 
     return await _answer(serving, request, start, body.stream)
 
@@ -107,11 +108,12 @@ async def retry(id: Id, body: Retrying, request: Request, serving: Current) -> R
 @router.post("/messages/{id}/edit", responses=STREAM)
 async def edit(id: Id, body: Editing, request: Request, serving: Current) -> Response:
     """Say something else instead, on a new branch; the old one stays."""
-    message = await asyncio.to_thread(serving.assistant.store.message, id)
+    message = await asyncio.to_thread(serving.store.message, id)
+    assistant = await serving.answering(message.conversation_id)
     sampling = await _sampling(serving, message.conversation_id, body)
 
     async def start(_: object) -> Any:
-        return await serving.assistant.edit(id, body.text, sampling=sampling)
+        return await assistant.edit(id, body.text, sampling=sampling)
 
     return await _answer(serving, request, start, body.stream)
 
@@ -132,12 +134,16 @@ async def events(
 @router.post("/replies/{id}/stop", status_code=202)
 async def stop(id: Id, serving: Current) -> dict[str, bool]:
     """End a reply where it is, keeping what came, whichever process makes it."""
-    await serving.assistant.stop(id)
+    turn = serving.running(id)
+    if turn is not None:
+        turn.stop()
+    else:
+        await asyncio.to_thread(serving.store.ask_to_stop, id)
     return {"asked": True}
 
 
 async def _sampling(serving: Serving, conversation_id: int, body: Answering) -> Sampling:
-    store = serving.assistant.store
+    store = serving.store
     conversation = await asyncio.to_thread(store.conversation, conversation_id)
     version = await asyncio.to_thread(store.persona_version, conversation.persona_version_id)
     return body.over(version.persona.sampling)
@@ -152,19 +158,19 @@ async def _answer(serving: Serving, request: Request, start: Start, stream: bool
 
 
 async def _follow(serving: Serving, reply_id: int, after: int) -> EventStream:
-    turn = serving.assistant.running(reply_id)
+    turn = serving.running(reply_id)
     if turn is not None:
         return EventStream(live(turn, after))
-    reply = await asyncio.to_thread(serving.assistant.store.message, reply_id)
+    reply = await asyncio.to_thread(serving.store.message, reply_id)
     if reply.role != "assistant":
         raise NotFoundError(f"message {reply_id} is no reply: only replies have events")
-    return EventStream(stored(serving.assistant, reply))
+    return EventStream(stored(serving.store, reply))
 
 
 async def _stored(serving: Serving, reply_id: int) -> Response:
     """The reply as it is in the store, once it has ended."""
-    store = serving.assistant.store
-    turn = serving.assistant.running(reply_id)
+    store = serving.store
+    turn = serving.running(reply_id)
     if turn is not None:
         await turn.wait()
     return Response(_MESSAGE.dump_json(await asyncio.to_thread(store.message, reply_id)), media_type="application/json")

@@ -45,8 +45,9 @@ class Server(uvicorn.Server):
 
     def _stop_replies(self) -> None:
         """So that streams end with the word that they were interrupted, and not in the middle of a line."""
-        for turn in self._app.state.serving.assistant.turns:
-            turn.stop("interrupted")
+        for assistant in self._app.state.serving.assistants:
+            for turn in assistant.turns:
+                turn.stop("interrupted")
 
 
 def run(app: FastAPI, listening: socket.socket, *, grace: float) -> None:

@@ -18,6 +18,7 @@ from assistant.http.logs import log
 from assistant.http.metrics import Metrics
 from assistant.personas.library import PersonaLibrary
 from assistant.service import Assistant
+from assistant.store.store import Store
 from assistant.turn import Turn
 
 LONGEST_KEY = 200
@@ -28,9 +29,9 @@ Start = Callable[[Sequence[Turn]], Awaitable[Turn]]
 
 @dataclass(slots=True)
 class Serving:
-    """One process of `assistant serve`."""
+    """One process of `assistant serve`. The assistants share a store and a guard; each has a model."""
 
-    assistant: Assistant
+    assistants: Sequence[Assistant]
     library: PersonaLibrary
     persona: str
     door: Doorkeeper
@@ -43,20 +44,40 @@ class Serving:
     @classmethod
     def of(
         cls,
-        assistant: Assistant,
+        assistants: Sequence[Assistant],
         library: PersonaLibrary,
         *,
         persona: str,
         limits: Limits,
         origins: Sequence[str],
     ) -> Self:
-        """What serves the assistant within these limits, to web pages of these `origins` too.
+        """What serves the assistants within these limits, to web pages of these `origins` too.
 
         `persona` is who answers in a conversation that names nobody.
         """
         slots = Slots(limits.running, limits.waiting)
-        door = Doorkeeper(assistant.store, origins=origins)
-        return cls(assistant, library, persona, door, Rates(limits.rate), slots, Metrics(assistant, slots))
+        door = Doorkeeper(assistants[0].store, origins=origins)
+        return cls(assistants, library, persona, door, Rates(limits.rate), slots, Metrics(assistants, slots))
+
+    @property
+    def assistant(self) -> Assistant:
+        """The one that answers where no model is named."""
+        return self.assistants[0]
+
+    @property
+    def store(self) -> Store:
+        """Of all of them."""
+        return self.assistant.store
+
+    def running(self, reply_id: int) -> Turn | None:
+        """The turn that is making this reply now, in this process."""
+        return next(filter(None, (assistant.running(reply_id) for assistant in self.assistants)), None)
+
+    async def answering(self, conversation_id: int) -> Assistant:
+        """The one whose model a stored conversation was last with, or else the default. Raises NotFoundError."""
+        model = (await asyncio.to_thread(self.store.conversation, conversation_id)).model
+        found = [assistant for assistant in self.assistants if assistant.engine.model == model]
+        return (found or self.assistants)[0]
 
     async def begin(self, request: Request, *starts: Start) -> list[Turn]:
         """Start the turns of one request, one after the other, once there is a place for them.

@@ -56,7 +56,7 @@ def main() -> None:
         service = Assistant(store, engine, build(load(asked.guard), audit=asked.audit))
         limits = Limits(rate=0, running=1000, waiting=1000)
         to_stderr()
-        run(create_app(service, PersonaLibrary(), persona="professor", limits=limits), listening, grace=5)
+        run(create_app([service], PersonaLibrary(), persona="professor", limits=limits), listening, grace=5)
 
 
 def bare(engine: PacedEngine) -> Starlette:

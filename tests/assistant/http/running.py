@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,19 +57,20 @@ def serving(
     grace: float = 5.0,
     personas: Path | None = None,
     key: str | None = None,
+    adapters: Sequence[Engine] = (),
 ) -> Iterator[Running]:
     """`assistant serve` without its command line. `key` is sent with every request of the client."""
     with Store.open(db) as store, listen("127.0.0.1", 0, store) as listening:
-        service = Assistant(store, engine, guard)
+        assistants = [Assistant(store, one, guard) for one in (engine, *adapters)]
         library = PersonaLibrary(personas)
-        app = create_app(service, library, persona="professor", limits=limits or Limits(rate=0), origins=origins)
+        app = create_app(assistants, library, persona="professor", limits=limits or Limits(rate=0), origins=origins)
         server = Server(app, grace=grace)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         headers = {"authorization": f"Bearer {key}"} if key else {}
         url = address(listening)
         with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
-            running = Running(url, store, service, client, server, thread)
+            running = Running(url, store, assistants[0], client, server, thread)
             try:
                 yield running
             finally:

@@ -139,7 +139,7 @@ def test_models_are_personas_and_the_model_itself(client: openai.OpenAI) -> None
         assert client.models.retrieve(name).id == name
     with pytest.raises(openai.NotFoundError, match="did you mean 'professor'"):
         client.models.retrieve("profesor")
-    with pytest.raises(openai.NotFoundError, match="scripted:scripted-model"):
+    with pytest.raises(openai.NotFoundError, match="this server has scripted-model"):
         client.models.retrieve("professor@gpt-5")
 
 
@@ -258,3 +258,17 @@ def test_moderations_are_the_guards(db: str) -> None:
         pytest.raises(openai.NotFoundError, match="the guard is off"),
     ):
         client.moderations.create(input="x")
+
+
+def test_a_persona_answers_on_the_adapter_that_is_named(db: str) -> None:
+    base, pirate = ScriptedEngine(["Base."]), ScriptedEngine(["Tuned.", "Tuned again."], model="pirate-lora")
+    with serving(db, base, adapters=[pirate]) as running, client_of(running) as client:
+        names = [model.id for model in client.models.list()]
+        assert {"pirate", "pirate@scripted:pirate-lora", "scripted-model", "pirate-lora"} <= set(names)
+        for name, text in (("pirate", "Base."), ("pirate@scripted:pirate-lora", "Tuned.")):
+            made: Any = client.chat.completions.create(model=name, messages=HELLO, store=True)
+            assert made.choices[0].message.content == text
+        assert running.store.conversation(made.conversation).model == "pirate-lora"
+        said = {"text": "And now?", "stream": False}
+        again = running.post(f"/api/conversations/{made.conversation}/messages", said)
+        assert again.json()["content"] == "Tuned again.", "a conversation goes on with its model"
