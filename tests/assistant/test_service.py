@@ -421,7 +421,7 @@ async def test_a_template_that_refuses_the_conversation_fails_the_turn_alone(
     assistant = Assistant(store, ScriptedEngine(["fine"]))
     conversation = start(store)
     with monkeypatch.context() as patched:
-        patched.setattr("assistant.window.ChatTemplate.render", refuse)
+        patched.setattr("guardrails.rendering.ChatTemplate.render", refuse)
         turn = await assistant.send(conversation, "hi")
         end = await turn.wait()
     assert isinstance(end, Failed)
