@@ -114,7 +114,9 @@ def _open_vllm(settings: Settings, entry: ModelEntry, why: str) -> Opened:
     adapters = {name: _adapter(settings, name, base) for name in settings.vllm.adapters}
     if entry.base is not None:
         adapters[entry.name] = entry.path
-    opened = VllmEngine(base, model=entry.name, settings=settings.vllm, threads=settings.threads, adapters=adapters)
+    # Of an adapter the model itself is called by its folder.
+    model = entry.name if entry.base is None else base.name
+    opened = VllmEngine(base, model=model, settings=settings.vllm, threads=settings.threads, adapters=adapters)
     if entry.base is not None:
         opened = opened.with_adapter(entry.name)
     return Opened(opened, f"vllm, {why}", entry.path == BUNDLED_FOLDER)

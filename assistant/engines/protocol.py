@@ -19,7 +19,8 @@ class Delta:
 
     `text` is what the new tokens add to the reply, cut at a stop string; it may be empty while a character's
     bytes are incomplete. `finish_reason` is set on the candidate's last delta alone. `cached_tokens` is how many
-    prompt tokens the engine did not have to compute again, set on its first delta.
+    prompt tokens the engine did not have to compute again, set on one delta alone: the first, or, where a server
+    tells it at the end, the last.
     """
 
     candidate: int

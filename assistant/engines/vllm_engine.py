@@ -55,16 +55,16 @@ class VllmEngine:
             tokenizer: Any = load_tokenizer(folder)
             self.template = ChatTemplate(tokenizer)
             self._tokenizer = tokenizer.backend_tokenizer
-            self._stop_ids = self.template.stop_ids | model_folder.end_ids(folder)
+            self.stop_ids = self.template.stop_ids | model_folder.end_ids(folder)
             self._adapters = _requests(adapters)
-            self._worker = Worker(
+            self.worker = Worker(
                 lambda: vllm_start.start(folder, settings, threads=threads, adapters=list(self._adapters.values())),
                 vllm_start.stop,
             )
         except Exception as error:  # a truncated download, too little memory, an architecture it does not know
             raise EngineError(f"vLLM cannot load {folder}: {first_line(error)}{_advice(str(error))}") from error
-        self.model = model or folder.name
-        self.window = self._worker.window
+        self.model = self._base = model or folder.name
+        self.window = self.worker.window
         self._adapter: LoRARequest | None = None
 
     @property
@@ -81,17 +81,23 @@ class VllmEngine:
         if name not in self._adapters:
             known = ", ".join(self._adapters) or "none"
             raise EngineError(f"there is no adapter '{name}': this engine has {known}")
+        return self._sibling(name, self._adapters[name])
+
+    def without_adapter(self) -> VllmEngine:
+        """The same loaded model, as it is by itself."""
+        return self._sibling(self._base, None)
+
+    def _sibling(self, model: str, adapter: LoRARequest | None) -> VllmEngine:
         sibling = object.__new__(VllmEngine)
         vars(sibling).update(vars(self))
-        sibling.model = name
-        sibling._adapter = self._adapters[name]
+        sibling.model, sibling._adapter = model, adapter
         return sibling
 
     async def generate(
         self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
     ) -> AsyncGenerator[Delta, None]:
         """See `Engine.generate`. Any request may use what any other left in the prefix cache."""
-        if self._worker.closed:
+        if self.worker.closed:
             raise EngineError("the engine is closed")
         if not prompt_ids:
             raise EngineError("the prompt is empty")
@@ -100,7 +106,7 @@ class VllmEngine:
         out: Out = asyncio.Queue()
         jobs = [self._job(index, list(prompt_ids), sampling, out) for index in range(n)]
         for job in jobs:
-            self._worker.submit(job)
+            self.worker.submit(job)
         running = n
         try:
             while running:
@@ -115,7 +121,7 @@ class VllmEngine:
 
     async def close(self) -> None:
         """See `Engine.close`."""
-        await asyncio.to_thread(self._worker.close)
+        await asyncio.to_thread(self.worker.close)
 
     def _job(self, index: int, prompt: list[int], sampling: Sampling, out: Out) -> Job:
         from vllm.sampling_params import RequestOutputKind, SamplingParams
@@ -129,13 +135,13 @@ class VllmEngine:
             repetition_penalty=sampling.repetition_penalty,
             seed=seed,
             max_tokens=limit,
-            stop_token_ids=sorted(self._stop_ids),
+            stop_token_ids=sorted(self.stop_ids),
             # Text is made of the ids here, as on every engine; what ends a reply is in the line above.
             detokenize=False,
             ignore_eos=True,
             output_kind=RequestOutputKind.DELTA,
         )
-        text = ReplyText(self._tokenizer, self._stop_ids, sampling.stop, limit)
+        text = ReplyText(self._tokenizer, self.stop_ids, sampling.stop, limit)
         loop = asyncio.get_running_loop()
         return Job(f"reply-{next(_numbers)}", index, prompt, params, self._adapter, text, loop, out)
 

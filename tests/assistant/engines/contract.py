@@ -77,8 +77,8 @@ class EngineContract:
         cached = await collect(engine, longer, GREEDY, session="a")
         again = await collect(engine, longer, GREEDY, session="b")
         assert tokens(cached) == tokens(again)
-        assert cached[0].cached_tokens > len(first) - block
-        assert all(delta.cached_tokens == 0 for delta in cached[1:])
+        [told] = [delta.cached_tokens for delta in cached if delta.cached_tokens]
+        assert len(first) - block < told < len(longer)
 
     async def test_candidates_differ_and_each_finishes_once(self, engine: Engine) -> None:
         ids, sampling = prompt(engine, OPEN), WILD.model_copy(update={"seed": 3})

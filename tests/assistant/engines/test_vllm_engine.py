@@ -102,8 +102,8 @@ async def test_what_is_cancelled_is_aborted(engine: VllmEngine) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     # One more request makes the worker heed it; vLLM must then hold nothing of the eight.
     await collect(engine, prompt(engine, "hi"), Sampling(max_tokens=1))
-    worker = engine._worker
-    assert not worker._running
+    worker = engine.worker
+    assert not worker.running
     assert worker.engine is not None
     assert not worker.engine.has_unfinished_requests()
 
@@ -111,7 +111,7 @@ async def test_what_is_cancelled_is_aborted(engine: VllmEngine) -> None:
 async def test_sixty_four_conversations_are_computed_together(engine: VllmEngine) -> None:
     sampling = Sampling(temperature=1.5, top_p=1, max_tokens=8)
     steps = 0
-    worker = engine._worker
+    worker = engine.worker
     assert worker.engine is not None
     step = worker.engine.step
 
@@ -130,7 +130,7 @@ async def test_sixty_four_conversations_are_computed_together(engine: VllmEngine
 async def test_a_dead_engine_fails_the_turn_and_the_next_one_starts_it_again(
     engine: VllmEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = engine._worker
+    worker = engine.worker
     assert worker.engine is not None
     runner = worker.engine.model_executor.driver_worker.worker.model_runner
     compute, calls = runner.execute_model, 0

@@ -19,12 +19,19 @@ ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_])")
 class Person:
     """Types into `assistant chat` and reads its screen."""
 
-    def __init__(self, home: Path, script: list[dict[str, Any]], *options: str, rows: int = 24) -> None:
+    def __init__(
+        self,
+        home: Path,
+        script: list[dict[str, Any]],
+        *options: str,
+        rows: int = 24,
+        program: tuple[str, ...] = (sys.executable, "-m", "tests.assistant.cli.scripted_main"),
+    ) -> None:
         self.home = home
         self.db = home / "test.db"
         self.child = pexpect.spawn(
-            sys.executable,
-            ["-m", "tests.assistant.cli.scripted_main", "chat", "--db", str(self.db), *options],
+            program[0],
+            [*program[1:], "chat", "--db", str(self.db), *options],
             cwd=str(ROOT),
             env={
                 **os.environ,

@@ -21,12 +21,12 @@ from assistant.engines.catalog import BUNDLED_FOLDER
 LENGTH = 128
 
 
-def save(folder: Path, kind: str, *, labels: int = 1, seed: int = 0) -> Path:
+def save(folder: Path, kind: str, *, labels: int = 1, seed: int = 0, hidden_size: int = 32) -> Path:
     """A model of the `kind` "encoder", "roberta" or "decoder" on the bundled tokenizer and template."""
     torch.manual_seed(seed)
     shape: dict[str, Any] = {
         "vocab_size": 6144,
-        "hidden_size": 32,
+        "hidden_size": hidden_size,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "intermediate_size": 64,
