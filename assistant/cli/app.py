@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli import ask, chat, conversations, db, doctor, keys, models, personas, serve, setup
+from assistant.cli import ask, chat, conversations, db, doctor, keys, models, personas, serve, setup, users, web
 from guardrails.cli.errors import command_group
 
 
@@ -37,6 +37,7 @@ def options(
     Examples:
       assistant chat --persona pirate
       assistant ask "Why is the sky blue?"
+      assistant web
       assistant conversations list
     """
     if debug:
@@ -45,6 +46,8 @@ def options(
 
 app.command("chat")(chat.chat)
 app.command("ask")(ask.ask)
+app.command("web")(web.web)
+app.add_typer(users.app, name="users")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(personas.app, name="personas")
 app.command("models")(models.models)

@@ -37,6 +37,7 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
     Table.deleted_at,
     Table.created_at,
     Table.updated_at,
+    Table.user_id,
 )
 _SUMMARY: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     Table.id,
@@ -69,7 +70,13 @@ def clean_tag(name: str) -> str:
 
 class Conversations(Access):
     def create_conversation(
-        self, persona_version_id: int, *, title: str = "", model: str = "", engine: str = ""
+        self,
+        persona_version_id: int,
+        *,
+        title: str = "",
+        model: str = "",
+        engine: str = "",
+        user_id: int | None = None,
     ) -> Conversation:
         """An empty conversation. Raises NotFoundError where the persona version is unknown."""
         moment = now()
@@ -82,6 +89,7 @@ class Conversations(Access):
                     persona_version_id=persona_version_id,
                     model=clean_text(model),
                     engine=clean_text(engine),
+                    user_id=user_id,
                     created_at=moment,
                     updated_at=moment,
                 )
@@ -110,14 +118,22 @@ class Conversations(Access):
         trashed: bool = False,
         tag: str | None = None,
         persona: str | None = None,
+        user_id: int | None = None,
+        pinned_first: bool = False,
     ) -> list[ConversationSummary]:
-        """Newest first, by when something was last said. `trashed` lists the trash instead, archived or not."""
-        query = _newest_first(select(*_SUMMARY), archived=archived, trashed=trashed)
+        """Newest first, by when something was last said. `trashed` lists the trash instead, archived or not;
+        `user_id` only that person's."""
+        query = select(*_SUMMARY)
+        if pinned_first:
+            query = query.order_by(Table.pinned.desc())
+        query = _newest_first(query, archived=archived, trashed=trashed)
         query = query.join(PersonaVersionRow, PersonaVersionRow.id == Table.persona_version_id)
         if tag is not None:
             query = query.join(TagRow, (TagRow.conversation_id == Table.id) & (TagRow.name == clean_tag(tag)))
         if persona is not None:
             query = query.where(PersonaVersionRow.name == persona)
+        if user_id is not None:
+            query = query.where(Table.user_id == user_id)
         with self._read() as connection:
             rows = connection.execute(query.limit(limit).offset(offset)).all()
             tags = _tags_of(connection, (row.id for row in rows))
@@ -132,6 +148,10 @@ class Conversations(Access):
         with self._write() as connection:
             require_persona(connection, persona_version_id)
             _set(connection, conversation_id, persona_version_id=persona_version_id)
+
+    def set_user(self, conversation_id: int, user_id: int | None) -> None:
+        """Whose the conversation is."""
+        self._set(conversation_id, user_id=user_id)
 
     def set_model(self, conversation_id: int, model: str, engine: str) -> None:
         self._set(conversation_id, model=clean_text(model), engine=clean_text(engine))

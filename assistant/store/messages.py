@@ -93,6 +93,12 @@ class Messages(Access):
         """Every branch, oldest first: parents come before their children."""
         return self._select(Table.conversation_id == conversation_id)
 
+    def parents(self, conversation_id: int) -> list[tuple[int, int | None]]:
+        """Every message's id with its parent's, oldest first: the conversation's shape without its words."""
+        query = select(Table.id, Table.parent_id).where(Table.conversation_id == conversation_id).order_by(Table.id)
+        with self._read() as connection:
+            return [(id, parent) for id, parent in connection.execute(query)]
+
     def leaves(self, conversation_id: int) -> list[StoredMessage]:
         """The messages without children, oldest first: each ends one branch."""
         child = aliased(Table)

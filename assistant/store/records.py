@@ -26,7 +26,7 @@ class PersonaVersion:
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """`persistence` is None where the persona's own setting holds; `deleted_at` is set while it is in the trash.
-    `messages` counts all branches."""
+    `messages` counts all branches. `user_id` says whose it is, None where nobody had to log in."""
 
     id: int
     title: str
@@ -41,6 +41,17 @@ class Conversation:
     deleted_at: int | None
     created_at: int
     updated_at: int
+    user_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who logs in; `conversations` are those of theirs outside the trash."""
+
+    id: int
+    name: str
+    created_at: int
+    conversations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +225,35 @@ class Counts:
     trashed: int
     messages: int
     personas: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """What people wrote on the day that begins at `day` (UTC ms)."""
+
+    day: int
+    messages: int
+    conversations: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedReply:
+    """A verdict, and which turn its reply belongs to."""
+
+    turn: int
+    judge: str
+    stage: str
+    decision: str
+    score: float | None
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimedReply:
+    """How long a reply took."""
+
+    model: str
+    status: Status
+    ttft_ms: int | None
+    duration_ms: int
+    completion_tokens: int

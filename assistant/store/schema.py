@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration. Known here so that starting on a current database needs no Alembic.
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 
 ROLES: Final = ("system", "user", "assistant")
 STATUSES: Final = ("streaming", "complete", "stopped", "interrupted", "blocked", "failed")
@@ -67,15 +67,27 @@ class PersonaVersionRow(Base):
     created_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class UserRow(Base):
+    __tablename__ = "user"
+    __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    password: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class ConversationRow(Base):
-    """`active_leaf_id` is no foreign key, since the tables would then need each other to exist first. A negative
-    `deleted_at` marks an import that has not come to its end; see imports.py."""
+    """`active_leaf_id` is no foreign key, since the tables would then need each other to exist first. Nor is `user_id`:
+    what a person said outlives their login, and it is empty where nobody has to log in. A negative `deleted_at` marks
+    an import that has not come to its end; see imports.py."""
 
     __tablename__ = "conversation"
     __table_args__ = (
         CheckConstraint(_one_of("persistence", ("pin", "remind")), name="persistence"),
         Index(None, "deleted_at", "archived", "updated_at"),
         Index(None, "persona_version_id"),
+        Index(None, "user_id"),
         # Ids are never used again, so a note of `conversation 12` cannot come to mean another one.
         {"sqlite_autoincrement": True},
     )
@@ -83,6 +95,7 @@ class ConversationRow(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     title: Mapped[str] = mapped_column(Text, default="")
     persona_version_id: Mapped[int] = mapped_column(ForeignKey("persona_version.id"))
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
     active_leaf_id: Mapped[int | None] = mapped_column(BigInteger)
     model: Mapped[str] = mapped_column(Text, default="")
     engine: Mapped[str] = mapped_column(Text, default="")

@@ -33,7 +33,8 @@ SELECT id FROM (
     FROM message_fts
     CROSS JOIN message ON message.id = message_fts.rowid
     CROSS JOIN conversation ON conversation.id = message.conversation_id
-    WHERE message_fts MATCH :query AND conversation.deleted_at IS NULL {scope}
+    WHERE message_fts MATCH :query AND conversation.deleted_at IS NULL
+    AND (:user IS NULL OR conversation.user_id = :user) {scope}
     ORDER BY message_fts.rowid DESC LIMIT :ranked
 ) ORDER BY score, id DESC LIMIT :limit
 """
@@ -54,22 +55,26 @@ _SNIPPETS = text(
 
 
 class Search(Access):
-    def search(self, query: str, limit: int = 20, conversation_id: int | None = None) -> list[SearchHit]:
+    def search(
+        self, query: str, limit: int = 20, conversation_id: int | None = None, *, user_id: int | None = None
+    ) -> list[SearchHit]:
         """The messages that hold every word of `query`, the last one as a beginning, best first; none from the trash.
 
-        Capitals and accents do not count on SQLite. On other databases, and for scripts written without spaces,
-        words are found anywhere and the newest come first.
+        With `user_id` only in that person's conversations. Capitals and accents do not count on SQLite. On other
+        databases, and for scripts written without spaces, words are found anywhere and the newest come first.
         """
         words = _words(query)
         if not words:
             return []
         if self._engine.dialect.name != "sqlite" or _UNSPACED.search(query):
-            return self._substring(words, limit, conversation_id)
-        return self._indexed(words, limit, conversation_id)
+            return self._substring(words, limit, conversation_id, user_id)
+        return self._indexed(words, limit, conversation_id, user_id)
 
-    def _indexed(self, words: list[str], limit: int, conversation_id: int | None) -> list[SearchHit]:
+    def _indexed(
+        self, words: list[str], limit: int, conversation_id: int | None, user_id: int | None
+    ) -> list[SearchHit]:
         match = fts_query(words)
-        values = {"query": match, "ranked": RANKED, "limit": limit, "conversation": conversation_id}
+        values = {"query": match, "ranked": RANKED, "limit": limit, "conversation": conversation_id, "user": user_id}
         matching = text(_MATCH.format(scope="" if conversation_id is None else _SCOPE))
         with self._read() as connection:
             ids = connection.scalars(matching, values).all()
@@ -80,8 +85,10 @@ class Search(Access):
             snippets = {id: snippet for id, snippet in connection.execute(_SNIPPETS, values)}
         return [_hit(rows[id], *_unmark(snippets[id])) for id in ids]
 
-    def _substring(self, words: list[str], limit: int, conversation_id: int | None) -> list[SearchHit]:
-        query = substring_query(words, limit, conversation_id)
+    def _substring(
+        self, words: list[str], limit: int, conversation_id: int | None, user_id: int | None
+    ) -> list[SearchHit]:
+        query = substring_query(words, limit, conversation_id, user_id)
         with self._read() as connection:
             return [_hit(row, *_cut(row.content, words)) for row in connection.execute(query)]
 
@@ -92,12 +99,16 @@ def fts_query(words: list[str]) -> str:
     return " ".join(quoted) + ("*" if len(words[-1]) > 1 else "")
 
 
-def substring_query(words: list[str], limit: int, conversation_id: int | None) -> Select[*tuple[Any, ...]]:
+def substring_query(
+    words: list[str], limit: int, conversation_id: int | None, user_id: int | None = None
+) -> Select[*tuple[Any, ...]]:
     """The newest messages that hold all of `words` anywhere, for any database."""
     query = _rows(Message.content).where(Conversation.deleted_at.is_(None))
     query = query.where(*(Message.content.icontains(word, autoescape=True) for word in words))
     if conversation_id is not None:
         query = query.where(Message.conversation_id == conversation_id)
+    if user_id is not None:
+        query = query.where(Conversation.user_id == user_id)
     return query.order_by(Message.id.desc()).limit(limit)
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from assistant.store.conversations import Conversations
 from assistant.store.database import BUSY_TIMEOUT_MS, open_database, resolve_url
 from assistant.store.errors import DiskFullError, LockedError, UnwritableError
+from assistant.store.figures import Figures
 from assistant.store.imports import Imports
 from assistant.store.keys import Keys
 from assistant.store.messages import Messages
@@ -16,9 +17,12 @@ from assistant.store.replies import Replies
 from assistant.store.reviews import Reviews
 from assistant.store.search import Search
 from assistant.store.upgrade import ensure_current
+from assistant.store.users import Users
 
 
-class Store(Personas, Conversations, Messages, Replies, Reviews, Imports, Search, Keys):
+class Store(
+    Personas, Users, Conversations, Messages, Replies, Reviews, Figures, Imports, Search, Keys
+):
     """Synchronous, and safe to use from any thread. Every method is one transaction and raises StorageError."""
 
     @classmethod

@@ -1,0 +1,76 @@
+"""The list of conversations in a real browser."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.ui.conftest import Site, replies, say
+
+
+def talk(page: Page, site: Site, text: str, reply: str = "Well said.") -> None:
+    """A conversation with one turn."""
+    page.locator("#new-chat").click()
+    expect(page.locator(".gallery")).to_be_visible()
+    site.say(reply)
+    say(page, text)
+    expect(replies(page).last).to_contain_text(reply)
+
+
+def item(page: Page, title: str) -> Locator:
+    """The line of a conversation."""
+    return page.locator("#conversations .item").filter(has_text=title)
+
+
+def menu(page: Page, title: str) -> Locator:
+    """The opened menu of a conversation."""
+    item(page, title).get_by_label("Options of").click()
+    opened = page.locator(".menu:popover-open")
+    expect(opened).to_be_visible()
+    return opened
+
+
+def test_rename_tag_pin(page: Page, site: Site) -> None:
+    talk(page, site, "About chess")
+    form = menu(page, "About chess")
+    form.get_by_label("Title").fill("Openings")
+    form.get_by_role("button", name="Rename").click()
+    expect(item(page, "Openings")).to_be_visible()
+    expect(page.locator("#header")).to_contain_text("Openings")
+    form = menu(page, "Openings")
+    form.get_by_label("Tags").fill("games, Study")
+    form.get_by_role("button", name="Set tags").click()
+    expect(item(page, "Openings").locator(".tags")).to_have_text("gamesstudy")
+    menu(page, "Openings").get_by_role("button", name="Pin").click()
+    expect(page.locator("#conversations h2").first).to_have_text("Pinned")
+
+
+def test_archive_delete_and_undo(page: Page, site: Site) -> None:
+    talk(page, site, "Put me away")
+    menu(page, "Put me away").get_by_role("button", name="Archive").click()
+    expect(item(page, "Put me away")).to_have_count(0)
+    page.get_by_label("Archive", exact=True).check()
+    expect(item(page, "Put me away")).to_be_visible()
+    page.get_by_label("Chats", exact=True).check()
+    talk(page, site, "Delete me")
+    menu(page, "Delete me").get_by_role("button", name="Delete").click()
+    expect(item(page, "Delete me")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(item(page, "Delete me")).to_be_visible()
+    menu(page, "Delete me").get_by_role("button", name="Delete").click()
+    page.get_by_label("Trash", exact=True).check()
+    page.once("dialog", lambda dialog: dialog.accept())
+    menu(page, "Delete me").get_by_role("button", name="Erase for good").click()
+    expect(page.locator("#conversations")).to_contain_text("The trash is empty")
+    assert site.store.counts().trashed == 0
+
+
+def test_search_finds_a_message_and_opens_it(page: Page, site: Site) -> None:
+    talk(page, site, "Something of zebras", "Zebras have stripes.")
+    talk(page, site, "Something else")
+    page.locator("#search").get_by_role("textbox").fill("stripes")
+    hit = page.locator("#conversations .hit")
+    expect(hit.locator("mark")).to_have_text("stripes")
+    hit.click()
+    expect(replies(page).last).to_contain_text("Zebras have stripes.")
+    page.locator("#search").get_by_role("textbox").fill("xylophone")
+    expect(page.locator("#conversations")).to_contain_text("Nothing found")

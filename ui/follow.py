@@ -1,0 +1,66 @@
+"""A running reply, as a page follows it: what is shown of it so far, some twenty times a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from assistant.events import Blocked, Event, Notice, Retracted, Text
+from assistant.turn import Turn
+
+# Every update costs the browser and the connection something; more often than this no one sees.
+SECONDS: Final = 0.05
+# How soon a page that shows something else by now is left alone.
+_PATIENCE: Final = 0.25
+
+
+@dataclass(slots=True)
+class Progress:
+    """A reply so far."""
+
+    reply_id: int
+    text: str = ""
+    blocked: bool = False
+    notices: list[str] = field(default_factory=list)
+
+    def take(self, event: Event) -> None:
+        """What the event changes."""
+        match event:
+            case Text():
+                self.text += event.text
+            case Retracted():
+                self.text = ""
+            case Blocked():
+                self.text, self.blocked = event.text, True
+            case Notice():
+                self.notices.append(event.text)
+            case _:
+                pass
+
+
+async def follow(turn: Turn, wanted: Callable[[], bool]) -> AsyncIterator[Progress]:
+    """The reply's progress while it is `wanted`, from its beginning to its end."""
+    progress, changed = Progress(turn.reply_id), asyncio.Event()
+
+    async def read() -> None:
+        async for event in turn.events():
+            progress.take(event)
+            changed.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        while not reading.done():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await changed.wait()
+            if not wanted():
+                return
+            if changed.is_set():
+                changed.clear()
+                yield progress
+                await asyncio.sleep(SECONDS)
+    finally:
+        reading.cancel()

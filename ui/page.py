@@ -1,0 +1,218 @@
+"""The chat page: its components, and which handler each event calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+from assistant.personas.library import PersonaLibrary
+from assistant.sampling import Sampling
+from assistant.service import Assistant
+from ui.chat import Chat, Update
+from ui.dashboard import add_dashboard
+from ui.editor import add_editor
+from ui.listing import Shelf
+from ui.parts import Parts
+from ui.render import render
+from ui.tab import Tab
+from ui.transfer import take_in
+
+ASSETS: Final = Path(__file__).with_name("assets")
+# How soon a page shows what happened elsewhere.
+TICK_SECONDS: Final = 2.0
+# Clicks and forms inside our HTML become one event, `act`, with what the button says.
+_ACTS: Final = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-act]');
+  if (!button || button.tagName === 'FORM' || button.disabled) return;
+  if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
+  window.steadfast.acting(button);
+  trigger('act', {...button.dataset});
+});
+element.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const form = event.target;
+  trigger('act', {...form.dataset, ...Object.fromEntries(new FormData(form))});
+  form.closest('[popover]')?.hidePopover();
+});
+watch('value', () => window.steadfast.changed(element));
+window.steadfast.changed(element);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampling:
+    own: gr.Checkbox
+    temperature: gr.Slider
+    top_p: gr.Slider
+    max_tokens: gr.Slider
+    seed: gr.Number
+
+    def all(self) -> list[Any]:
+        return [self.own, self.temperature, self.top_p, self.max_tokens, self.seed]
+
+
+def _sampling(own: bool, temperature: float, top_p: float, max_tokens: float, seed: float | None) -> Sampling | None:
+    """The settings' sampling, None for the persona's own."""
+    if not own:
+        return None
+    kept = None if seed is None or seed < 0 else int(seed)
+    return Sampling(temperature=temperature, top_p=top_p, max_tokens=int(max_tokens), seed=kept)
+
+
+def build(assistant: Assistant, library: PersonaLibrary, *, persona: str, users: bool) -> gr.Blocks:
+    """The page. `users`: people log in, and each sees their own conversations."""
+    with gr.Blocks(title="Steadfast", fill_width=True, analytics_enabled=False) as page:
+        gr.Navbar(visible=False)
+        tab = gr.State(Tab(persona=persona))
+        where = gr.Textbox(visible="hidden", elem_id="where", label="Open conversation")
+        with gr.Row(elem_id="shell"):
+            with gr.Column(elem_id="sidebar", scale=0):
+                gr.HTML(render("brand"), apply_default_css=False, padding=False)
+                new = gr.Button("New chat", elem_id="new-chat", variant="secondary")
+                search = gr.Textbox(
+                    placeholder="Search", label="Search conversations", show_label=False, elem_id="search", max_lines=1
+                )
+                shelf = gr.Radio(
+                    [("Chats", "chats"), ("Archive", "archive"), ("Trash", "trash")],
+                    value="chats",
+                    label="Which conversations",
+                    show_label=False,
+                    elem_id="shelf",
+                    container=False,
+                )
+                conversations = _html("conversations")
+                gr.HTML(render("links", users=users), apply_default_css=False, padding=False)
+            with gr.Column(elem_id="main", scale=1):
+                header = _html("header")
+                with gr.Column(elem_id="scroll"):
+                    gallery = _html("gallery")
+                    messages = _html("messages")
+                    live = _html("live")
+                with gr.Column(elem_id="foot"):
+                    with gr.Row(visible=False, elem_id="editing") as editing:
+                        gr.HTML("<span>You are changing an earlier message. The old one stays as a branch.</span>")
+                        cancel = gr.Button("Cancel", size="sm", elem_id="cancel-edit")
+                    with gr.Row(elem_id="compose"):
+                        composer = gr.Textbox(
+                            placeholder="Say something",
+                            label="Message",
+                            show_label=False,
+                            lines=1,
+                            max_lines=8,
+                            max_length=20_000,
+                            autofocus=True,
+                            elem_id="composer",
+                            scale=1,
+                        )
+                        send = gr.Button("Send", variant="primary", elem_id="send", scale=0)
+                        stop = gr.Button("Stop", variant="stop", elem_id="stop", scale=0)
+                    status = _html("status")
+            with gr.Column(elem_id="settings", scale=0):
+                who, keep, sampling, exports, upload, report = _settings()
+        gr.HTML(render("help"), apply_default_css=False, padding=False, elem_id="help-box")
+        parts = Parts(
+            header, conversations, gallery, messages, live, status, composer, editing, where, who, keep, exports
+        )
+        chat = Chat(assistant, library, persona, parts)
+        _wire(
+            page, chat, parts, tab, sampling, new=new, send=send, stop=stop, cancel=cancel, search=search, shelf=shelf
+        )
+
+        def taken(file: str, tab: Tab, request: gr.Request) -> str:
+            tab.listed = ""
+            return take_in(assistant.store, Path(file), chat.user(request))
+
+        upload.upload(taken, [upload, tab], report, **_QUIET)
+    add_editor(page, library, assistant.engine, locked=users, js=_ACTS)
+    add_dashboard(page, assistant.store, chat.user)
+    return page
+
+
+_QUIET: Final[dict[str, Any]] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": None,
+    "trigger_mode": "multiple",
+}
+
+
+def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, sampling: _Sampling, **controls: Any) -> None:
+    everything = parts.all()
+
+    async def send(
+        text: str, tab: Tab, where: str, own: bool, temperature: float, top_p: float, max_tokens: float,
+        seed: float | None, request: gr.Request,
+    ) -> AsyncIterator[Update]:  # fmt: skip
+        chosen = _sampling(own, temperature, top_p, max_tokens, seed)
+        async for update in chat.send(text, tab, where, chosen, request):
+            yield update
+
+    async def act(
+        tab: Tab, where: str, own: bool, temperature: float, top_p: float, max_tokens: float,
+        seed: float | None, event: gr.EventData, request: gr.Request,
+    ) -> AsyncIterator[Update]:  # fmt: skip
+        chosen = _sampling(own, temperature, top_p, max_tokens, seed)
+        said = {str(key): str(value) for key, value in (event._data or {}).items()}
+        async for update in chat.act(tab, where, chosen, said, request):
+            yield update
+
+    async def browse(search: str, shelf: Shelf, tab: Tab, where: str, request: gr.Request) -> Update:
+        return await chat.browse(search, shelf, tab, where, request)
+
+    page.load(chat.load, [tab], everything, **_QUIET)
+    gr.Timer(TICK_SECONDS).tick(chat.tick, [tab, parts.where], everything, **(_QUIET | {"trigger_mode": "once"}))
+    gr.on(
+        [parts.composer.submit, controls["send"].click],
+        send,
+        [parts.composer, tab, parts.where, *sampling.all()],
+        everything,
+        **_QUIET,
+    )
+    for html in (parts.conversations, parts.gallery, parts.messages):
+        html.act(act, [tab, parts.where, *sampling.all()], everything, **_QUIET)
+    controls["stop"].click(chat.stop, [tab, parts.where], everything, **_QUIET)
+    controls["new"].click(chat.new, [tab], everything, **_QUIET)
+    controls["cancel"].click(chat.cancel_edit, [tab], [parts.composer, parts.editing], **_QUIET)
+    gr.on(
+        [controls["search"].input, controls["shelf"].input],
+        browse,
+        [controls["search"], controls["shelf"], tab, parts.where],
+        everything,
+        **(_QUIET | {"trigger_mode": "always_last"}),
+    )
+    parts.persona.input(chat.choose_persona, [parts.persona, tab, parts.where], everything, **_QUIET)
+    parts.persistence.input(chat.choose_persistence, [parts.persistence, tab, parts.where], everything, **_QUIET)
+
+
+def _settings() -> tuple[gr.Dropdown, gr.Radio, _Sampling, gr.HTML, gr.UploadButton, gr.Markdown]:
+    gr.HTML('<h2 id="settings-title">Settings</h2>', apply_default_css=False, padding=False)
+    who = gr.Dropdown([], label="Who answers", elem_id="persona")
+    keep = gr.Radio(
+        [("As the persona says", "persona"), ("Said once, first", "pin"), ("Reminded each time", "remind")],
+        value="persona",
+        label="How the instruction is kept",
+        elem_id="persistence",
+    )
+    with gr.Accordion("How replies are drawn", open=False):
+        own = gr.Checkbox(False, label="My own settings instead of the persona's", elem_id="own-sampling")
+        sampling = _Sampling(
+            own,
+            gr.Slider(0, 2, 0.7, step=0.05, label="Temperature", info="0 always takes the likeliest word"),
+            gr.Slider(0.05, 1, 0.9, step=0.05, label="Top p", info="Share of likely words kept"),
+            gr.Slider(16, 2048, 256, step=16, label="Longest reply, in tokens"),
+            gr.Number(None, label="Seed", info="Empty for a new one every time", precision=0),
+        )
+    with gr.Accordion("Export and import", open=False):
+        exports = gr.HTML("", apply_default_css=False, padding=False)
+        upload = gr.UploadButton("Import a file", file_types=[".json", ".jsonl", ".md"], size="sm", elem_id="import")
+        report = gr.Markdown(elem_id="imported")
+    return who, keep, sampling, exports, upload, report
+
+
+def _html(name: str) -> gr.HTML:
+    return gr.HTML("", elem_id=name, apply_default_css=False, padding=False, js_on_load=_ACTS)

@@ -1,0 +1,30 @@
+"""The components of the chat page that its handlers change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`where` keeps the open conversation's id in the browser, so that it outlives the server."""
+
+    header: gr.HTML
+    conversations: gr.HTML
+    gallery: gr.HTML
+    messages: gr.HTML
+    live: gr.HTML
+    status: gr.HTML
+    composer: gr.Textbox
+    editing: gr.Row
+    where: gr.Textbox
+    persona: gr.Dropdown
+    persistence: gr.Radio
+    exports: gr.HTML
+
+    def all(self) -> list[Any]:
+        """Every one of them, as a handler's outputs."""
+        return [getattr(self, field.name) for field in fields(self)]
