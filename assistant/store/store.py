@@ -20,9 +20,7 @@ from assistant.store.upgrade import ensure_current
 from assistant.store.users import Users
 
 
-class Store(
-    Personas, Users, Conversations, Messages, Replies, Reviews, Figures, Imports, Search, Keys
-):
+class Store(Personas, Users, Conversations, Messages, Replies, Reviews, Figures, Imports, Search, Keys):
     """Synchronous, and safe to use from any thread. Every method is one transaction and raises StorageError."""
 
     @classmethod
