@@ -291,7 +291,7 @@ class Chat:
         """What the page does not show yet; never empty, which Gradio would take for a value."""
         parts = self._parts
         update: Update = {parts.where: gr.skip()}
-        undo = None if tab.undo is None else self._store.conversation(tab.undo)
+        undo = self._deleted(tab)
         listed = listing(
             self._store,
             user=user,
@@ -312,6 +312,19 @@ class Chat:
             _leave(tab, None)
             return update | self._new_conversation(tab)
         return update | self._conversation(tab, conversation)
+
+    def _deleted(self, tab: Tab) -> Conversation | None:
+        """What this tab last moved to the trash, while it is there."""
+        if tab.undo is None:
+            return None
+        try:
+            conversation = self._store.conversation(tab.undo)
+        except NotFoundError:
+            conversation = None
+        if conversation is None or conversation.deleted_at is None:
+            tab.undo = None
+            return None
+        return conversation
 
     def _new_conversation(self, tab: Tab) -> Update:
         persona, personas = self.persona(tab), self._library.all()

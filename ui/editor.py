@@ -101,7 +101,7 @@ def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, lock
         page.load(shown, None, shelf, **_QUIET)
         outputs = [editor, original, report, save, *fields]
         shelf.act(act, None, outputs, **_QUIET)
-        gr.on([field.input for field in fields], check, [original, *fields], [report, save], **_QUIET)
+        gr.on([field.change for field in fields], check, [original, *fields], [report, save], **_QUIET)
         save.click(store, [original, *fields], [report, shelf], **_QUIET)
         close.click(lambda: gr.update(visible=False), None, editor, **_QUIET)
 

@@ -179,7 +179,7 @@ def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, sampling: _S
     controls["new"].click(chat.new, [tab], everything, **_QUIET)
     controls["cancel"].click(chat.cancel_edit, [tab], [parts.composer, parts.editing], **_QUIET)
     gr.on(
-        [controls["search"].input, controls["shelf"].input],
+        [controls["search"].change, controls["shelf"].input],
         browse,
         [controls["search"], controls["shelf"], tab, parts.where],
         everything,

@@ -44,7 +44,7 @@ def check(page: Page) -> None:
     found = page.evaluate(
         """() => {
           const at = (name) => [...document.querySelectorAll(`#shell ${name}`)];
-          const inside = '.message .text, .bubble, .card, .item, .who, .hit';
+          const inside = '.message .text, .bubble, .card, .go, .who, .hit, .undo';
           return {
             hacked: window.hacked ?? null,
             elements: at('script, iframe, object, embed, style, form, input, img, details')
