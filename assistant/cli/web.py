@@ -31,7 +31,7 @@ def web(
       assistant web
       assistant web --open --persona pirate
       assistant web --port 8080 --model ~/models/Qwen2.5-0.5B-Instruct
-      assistant users add ada && assistant web --host 0.0.0.0
+      assistant web --host 0.0.0.0
     """
     from assistant.cli.preparing import Wanted
     from assistant.cli.serving_web import run_web
