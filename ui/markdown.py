@@ -7,7 +7,7 @@ would tell a stranger's server that it was read.
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from typing import Any, Final
@@ -67,18 +67,23 @@ class _Renderer(RendererHTML):
         return "</table></div>"
 
 
-def _math(text: str, options: MutableMapping[str, Any]) -> str:
-    return formula(text, block=bool(options.get("display_mode")))
+def _inline(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+    return formula(tokens[idx].content, block=False)
+
+
+def _block(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+    return formula(tokens[idx].content, block=True)
 
 
 def _parser() -> MarkdownIt:
     parser = _Parser("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"])
-    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True, renderer=_math)
+    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, allow_labels=False, double_inline=True)
     parser.use(texmath_plugin, delimiters="brackets")
-    rules = parser.renderer.rules  # type: ignore[attr-defined]
-    for name in ("math_inline", "math_single"):
-        rules.setdefault(name, None)
+    # In place of what the two plugins would write.
+    parser.add_render_rule("math_inline", _inline)
+    for name in ("math_inline_double", "math_block", "math_block_eqno"):
+        parser.add_render_rule(name, _block)
     return parser
 
 

@@ -134,4 +134,4 @@ def say(page: Page, text: str) -> None:
 
 def replies(page: Page) -> Locator:
     """The replies that are finished, without the greeting."""
-    return page.locator("#messages .reply:not(.greeting)")
+    return page.locator("#messages .reply:not(.greeting, .streaming)")
