@@ -35,8 +35,11 @@ def add_dashboard(page: gr.Blocks, store: Store, user: Callable[[gr.Request], in
             )
             totals = gr.HTML("", elem_id="totals", apply_default_css=False, padding=False)
             with gr.Row():
-                daily = gr.BarPlot(x="day", y="messages", title="Messages a day, last 30 days", y_title="messages")
+                daily = gr.BarPlot(
+                    visible=False, x="day", y="messages", title="Messages a day, last 30 days", y_lim=[0, None]
+                )
                 kept = gr.LinePlot(
+                    visible=False,
                     x="turn",
                     y="share",
                     color="measure",
@@ -46,16 +49,27 @@ def add_dashboard(page: gr.Blocks, store: Store, user: Callable[[gr.Request], in
                 )
             with gr.Row():
                 scores = gr.BarPlot(
-                    x="score", y="verdicts", color="judge", title="Scores of the judges", x_lim=[0, 1], sort=None
+                    visible=False,
+                    x="score",
+                    y="verdicts",
+                    color="judge",
+                    title="Scores of the judges",
+                    x_lim=[0, 1],
+                    sort=None,
                 )
-                decisions = gr.BarPlot(x="judge", y="verdicts", color="decision", title="Decisions of the judges")
+                decisions = gr.BarPlot(
+                    visible=False, x="judge", y="verdicts", color="decision", title="Decisions of the judges"
+                )
             with gr.Row():
-                first = gr.BarPlot(x="until first text", y="replies", title="Time until the first text", sort=None)
-                judging = gr.BarPlot(x="judge", y="ms", color="share", title="Time a verdict takes, in ms")
+                first = gr.BarPlot(
+                    visible=False, x="until first text", y="replies", title="Time until the first text", sort=None
+                )
+                judging = gr.BarPlot(visible=False, x="judge", y="ms", title="Median time of a verdict, in ms")
         plots = [totals, daily, kept, scores, decisions, first, judging]
 
         def load(request: gr.Request) -> list[Any]:
-            return figures(store, user(request))
+            shown, *tables = figures(store, user(request))
+            return [shown, *(gr.update(value=table, visible=not table.empty) for table in tables)]
 
         page.load(load, None, plots, show_progress="hidden", api_visibility="private", concurrency_limit=None)
 
@@ -143,9 +157,8 @@ def _judging(safety: Iterable[JudgedReply]) -> pd.DataFrame:
     times: dict[str, list[float]] = defaultdict(list)
     for verdict in safety:
         times[verdict.judge].append(verdict.latency_ms)
-    shares = (("median", 0.5), ("slowest of 20", 0.95))
-    rows = [(judge, _percentile(found, at), name) for judge, found in times.items() for name, at in shares]
-    return pd.DataFrame(rows, columns=["judge", "ms", "share"])
+    rows = [(judge, _percentile(found, 0.5)) for judge, found in times.items()]
+    return pd.DataFrame(rows, columns=["judge", "ms"])
 
 
 def _percentile(values: Iterable[float], at: float) -> float:
