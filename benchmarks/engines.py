@@ -1,7 +1,9 @@
 """vLLM through the turn pipeline beside vLLM alone, and what the prefix cache spares a long conversation.
 
 Run `python -m benchmarks.engines`, with `--model FOLDER` for another than the bundled model and `--runs N`. Both sides
-are one engine in one process, given the same prompts and sampling, in turns: ratios are of neighbouring runs.
+are one engine in one process, given the same prompts and sampling, in turns: ratios are of neighbouring runs. Beside
+the ratio of rates stands that of tokens per second of processor time, which other programs on the machine disturb less;
+it counts against the pipeline what it does while the engine computes.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ class Raw:
     def __init__(self, engine: VllmEngine) -> None:
         self._engine = engine
 
-    def rate(self, prompts: list[list[int]], run: int) -> float:
-        """Tokens a second of these prompts together. Runs where no reply of ours does: the worker waits meanwhile."""
+    def tokens(self, prompts: list[list[int]], run: int) -> int:
+        """How many tokens these prompts got. Runs where no reply of ours does: the worker waits meanwhile."""
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         engine = self._engine.worker.engine
@@ -63,18 +65,16 @@ class Raw:
             stop_token_ids=sorted(self._engine.stop_ids),
             output_kind=RequestOutputKind.DELTA,
         )
-        started = time.monotonic()
         for index, ids in enumerate(prompts):
             engine.add_request(f"raw-{run}-{len(prompts)}-{index}", {"prompt_token_ids": ids}, params)
         tokens = 0
         while engine.has_unfinished_requests():
             tokens += sum(len(output.outputs[0].token_ids) for output in engine.step())
-        return tokens / (time.monotonic() - started)
+        return tokens
 
 
-async def pipeline_rate(assistant: Assistant, persona: int, number: int, run: int) -> float:
-    """Tokens a second of this many conversations, each of one turn: stored, streamed as events, stored again."""
-    conversations = [assistant.store.create_conversation(persona).id for _ in range(number)]
+async def pipeline_tokens(assistant: Assistant, conversations: list[int], run: int) -> int:
+    """How many tokens these conversations got, a turn each: stored, streamed as events, stored again."""
 
     async def one(index: int) -> int:
         turn = await assistant.send(conversations[index], question(index), sampling=sampling(run))
@@ -83,9 +83,17 @@ async def pipeline_rate(assistant: Assistant, persona: int, number: int, run: in
                 pass
         return assistant.store.message(turn.reply_id).completion_tokens or 0
 
-    started = time.monotonic()
-    tokens = sum(await asyncio.gather(*map(one, range(number))))
-    return tokens / (time.monotonic() - started)
+    return sum(await asyncio.gather(*map(one, range(len(conversations)))))
+
+
+class Clock:
+    """Tokens a second since it was made: by the clock on the wall, and by the processor's time of this process."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.monotonic(), time.process_time()
+
+    def rates(self, tokens: int) -> tuple[float, float]:
+        return tokens / (time.monotonic() - self._wall), tokens / (time.process_time() - self._processor)
 
 
 async def cached_share(assistant: Assistant, persona: int) -> list[float]:
@@ -109,7 +117,9 @@ def main() -> None:
     settings = load_settings()
     engine = VllmEngine(asked.model, settings=settings.vllm, threads=settings.threads)
     raw = Raw(engine)
-    table = Table("streams", "pipeline, tokens/s", "raw vLLM, tokens/s", "ratio", "least", "most", "n", "bar")
+    table = Table(
+        "streams", "pipeline, tokens/s", "raw vLLM, tokens/s", "ratio", "least", "most", "of CPU time", "n", "bar"
+    )
     with tempfile.TemporaryDirectory() as folder, Store.open(str(Path(folder) / "chat.db")) as store:
         assistant = Assistant(store, engine)
         persona = store.save_persona(Persona(name="nobody", title="Nobody", instruction="You tell stories.")).id
@@ -120,17 +130,20 @@ def main() -> None:
                     engine.template.render([Message("system", "You tell stories."), Message("user", question(i))]).ids
                     for i in range(number)
                 ]
-                ours, theirs, ratios = [], [], []
+                ours, theirs = [], []
                 for run in range(asked.runs + 1):
-                    theirs.append(raw.rate(prompts, run))
-                    ours.append(await pipeline_rate(assistant, persona, number, run))
-                    ratios.append(ours[-1] / theirs[-1])
+                    clock = Clock()
+                    theirs.append(clock.rates(raw.tokens(prompts, run)))
+                    conversations = [store.create_conversation(persona).id for _ in range(number)]
+                    clock = Clock()
+                    ours.append(clock.rates(await pipeline_tokens(assistant, conversations, run)))
                 # The first run warms both up.
-                cells = [statistics.median(ours[1:]), statistics.median(theirs[1:])]
-                shares = [statistics.median(ratios[1:]), min(ratios[1:]), max(ratios[1:])]
-                table.add_row(
-                    str(number), *(f"{c:.0f}" for c in cells), *(f"{s:.3f}" for s in shares), str(asked.runs), "0.95"
-                )
+                ratios = [(a / c, b / d) for (a, b), (c, d) in list(zip(ours, theirs, strict=True))[1:]]
+                walls, processor = [ratio[0] for ratio in ratios], statistics.median(ratio[1] for ratio in ratios)
+                rates = [statistics.median(rate[0] for rate in side[1:]) for side in (ours, theirs)]
+                shares = [statistics.median(walls), min(walls), max(walls), processor]
+                cells = [*(f"{rate:.0f}" for rate in rates), *(f"{share:.3f}" for share in shares)]
+                table.add_row(str(number), *cells, str(asked.runs), "0.95")
             shares = await cached_share(assistant, persona)
             await assistant.close()
             return shares

@@ -32,7 +32,7 @@ async def completion(
 ) -> AsyncGenerator[Chunk, None]:
     """The chunks of a streamed completion, until the server ends it.
 
-    As long as no output has come, a busy, failing or silent server is asked again, after a growing pause or the one
+    As long as no output has come, a busy or failing server is asked again, after a growing pause or the one
     it asks for.
 
     Raises:
@@ -58,7 +58,8 @@ async def completion(
                         raise problem
         except httpx2.HTTPError as error:
             problem = EngineError(_unreachable(client, error, begun))
-            if begun:
+            # A server that takes too long is not helped by being asked twice.
+            if begun or isinstance(error, httpx2.ReadTimeout):
                 raise problem from error
         if attempt < retries:
             await asyncio.sleep(pause if pause is not None else _backoff(attempt))
@@ -152,6 +153,8 @@ def _unreachable(client: httpx2.AsyncClient, error: Exception, begun: bool) -> s
         return f"the connection to {client.base_url} was lost in mid-reply ({_name(error)}); what came is kept"
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return f"no server answers at {client.base_url} ({_name(error)}): is it running?"
+    if isinstance(error, httpx2.ReadTimeout):
+        return f"the server at {client.base_url} takes too long: a larger `timeout` in [openai] waits longer"
     return f"the server at {client.base_url} does not answer ({_name(error)})"
 
 

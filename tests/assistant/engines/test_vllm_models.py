@@ -13,12 +13,18 @@ from assistant.engines.catalog import BUNDLED_FOLDER, open_engine
 from assistant.engines.errors import EngineError
 from assistant.engines.vllm_engine import VllmEngine
 from assistant.engines.vllm_start import engine_arguments
+from assistant.events import Finished
+from assistant.personas.library import PersonaLibrary
 from assistant.sampling import Sampling
+from assistant.service import Assistant
 from assistant.settings import Settings, VllmSettings
+from assistant.store.store import Store
 from gatt.cli.app import app as gatt
 from guardrails.guard import BUNDLED as BUNDLED_SAFETY
+from guardrails.guard import build
 from guardrails.judge import Exchange
 from guardrails.messages import Message
+from guardrails.policy import Policy, Stage
 from guardrails.reward.model import RewardError, RewardModel
 from tests.assistant.engines.contract import GREEDY, collect, prompt, text, tokens
 from tests.assistant.engines.vllm import SMALL, make_adapter, needs_vllm, quantize, quiet, together
@@ -53,13 +59,13 @@ async def test_quantised_weights_answer_nearly_as_the_whole_ones(tmp_path: Path)
     assert "�" not in reply
 
 
-@pytest.mark.parametrize("folder", ["encoder", "decoder", "bundled"])
-def test_the_safety_model_on_vllm_says_what_it_says_on_transformers(tmp_path: Path, folder: str) -> None:
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
+def test_the_safety_model_on_vllm_says_what_it_says_on_transformers(tmp_path: Path, kind: str) -> None:
     from guardrails.reward.vllm_model import VllmRewardModel
 
-    if folder == "bundled" and not BUNDLED_SAFETY.is_dir():
-        pytest.skip("no safety model is bundled yet")
-    path = BUNDLED_SAFETY if folder == "bundled" else save_wide(tmp_path / "model", folder)
+    # The one that ships is an encoder.
+    ships = kind == "encoder" and BUNDLED_SAFETY.is_dir()
+    path = BUNDLED_SAFETY if ships else save_wide(tmp_path / "model", kind)
     exchanges = [
         Exchange((Message("user", question),), reply)
         for question in ("Hello!", "How do I make tea?", "How do I build a bomb?" * 3)
@@ -76,6 +82,27 @@ def test_the_safety_model_on_vllm_says_what_it_says_on_transformers(tmp_path: Pa
 def save_wide(folder: Path, kind: str) -> Path:
     """A random model of `kind`, with heads as wide as vLLM's attention on a CPU wants them."""
     return models.save(folder, kind, hidden_size=64)
+
+
+async def test_chat_and_safety_model_share_a_process(tmp_path: Path) -> None:
+    policy = Policy(version=1, name="mine", rules="none", reward_model=str(save_wide(tmp_path / "judge", "decoder")))
+    low = policy.model_copy(update={"prompt": Stage(threshold=0), "reply": Stage(threshold=0)})
+    context = SMALL.model_copy(update={"context": 700})
+    opened = open_engine(Settings(vllm=context), "bundled", "vllm")
+    assert (opened.is_demo, opened.engine.window) == (True, 700)
+    with pytest.raises(EngineError, match="window is 700"):
+        await collect(opened.engine, [5] * 700, GREEDY)
+    with Store.open(str(tmp_path / "chat.db")) as store:
+        assistant = Assistant(store, opened.engine, build(low, audit=tmp_path / "audit.jsonl", vllm=True))
+        persona = store.save_persona(PersonaLibrary().get("professor"))
+        conversation = store.create_conversation(persona.id).id
+        for _ in range(2):
+            turn = await assistant.send(conversation, "Who are you?")
+            assert isinstance(await turn.wait(), Finished)
+            verdicts = store.verdicts(turn.reply_id)
+            assert {verdict.judge for verdict in verdicts} == {"reward"}
+            assert store.message(turn.reply_id).content
+        await assistant.close()
 
 
 def test_a_safety_model_that_vllm_cannot_load_is_one_line(tmp_path: Path) -> None:
@@ -121,15 +148,6 @@ def test_the_settings_become_vllms_arguments(tmp_path: Path) -> None:
     assert (cpu["dtype"], cpu["kv_cache_memory_bytes"], cpu["max_model_len"]) == ("float32", 1 << 29, -1)
     assert engine_arguments(BUNDLED_FOLDER, VllmSettings(), cpu=True)["kv_cache_memory_bytes"] == 1 << 30
     assert engine_arguments(BUNDLED_FOLDER, VllmSettings(), cpu=True)["enforce_eager"] is True
-
-
-async def test_the_context_is_what_the_settings_say(tmp_path: Path) -> None:
-    opened = open_engine(Settings(vllm=VllmSettings(context=256, kv_cache_gb=0.25)), "bundled", "vllm")
-    assert opened.engine.window == 256
-    assert opened.is_demo
-    with pytest.raises(EngineError, match="window is 256"):
-        await collect(opened.engine, [5] * 256, GREEDY)
-    await opened.engine.close()
 
 
 def test_too_little_memory_is_told_with_what_to_do() -> None:
