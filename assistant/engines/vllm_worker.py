@@ -18,6 +18,7 @@ from assistant.engines.errors import EngineError
 from assistant.engines.protocol import Delta
 from assistant.engines.reply_text import ReplyText
 from guardrails.errors import first_line
+from guardrails.vllm_environment import computing
 
 if TYPE_CHECKING:
     from vllm import LLMEngine
@@ -80,18 +81,20 @@ class Worker:
         # Worker processes of a tensor-parallel engine inherit this: Ctrl-C at the terminal is not for them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self.engine = self._start()
+            with computing:
+                self.engine = self._start()
             started.set_result(int(self.engine.model_config.max_model_len))
         except BaseException as error:
             started.set_exception(error)
             return
         while self._take_arrivals():
             try:
-                self.engine = self.engine or self._start()
-                self._cancel(self.engine)
-                self._begin(self.engine)
-                if self.running:
-                    self._deliver(self.engine.step())
+                with computing:
+                    self.engine = self.engine or self._start()
+                    self._cancel(self.engine)
+                    self._begin(self.engine)
+                    outputs = self.engine.step() if self.running else []
+                self._deliver(outputs)
             except Exception as error:
                 self._fail_all(f"vLLM failed ({first_line(error)}); it is started again with the next message")
                 self._end()
@@ -101,7 +104,7 @@ class Worker:
     def _end(self) -> None:
         if self.engine is not None:
             # One that has died may be past ending in good order.
-            with suppress(Exception):
+            with suppress(Exception), computing:
                 self._stop(self.engine)
         self.engine = None
 

@@ -42,14 +42,15 @@ class VllmRewardModel(RewardModel):
 
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
             length = reading_length(config)
-            llm = LLM(
-                str(folder),
-                runner="pooling",
-                dtype="float32",
-                enforce_eager=True,
-                kv_cache_memory_bytes=CACHE_BYTES,
-                use_tqdm_on_load=False,
-            )
+            with vllm_environment.computing:
+                llm = LLM(
+                    str(folder),
+                    runner="pooling",
+                    dtype="float32",
+                    enforce_eager=True,
+                    kv_cache_memory_bytes=CACHE_BYTES,
+                    use_tqdm_on_load=False,
+                )
         except RenderingError as error:
             raise RewardError(str(error)) from error
         except Exception as error:  # a truncated download, too little memory, an architecture it does not know
@@ -64,4 +65,6 @@ class VllmRewardModel(RewardModel):
         prompts = [{"prompt_token_ids": row} for row in rows]
         # The raw logit: the sigmoid is taken once, after the calibration.
         raw = PoolingParams(use_activation=False)
-        return [float(one.outputs.probs[0]) for one in self._llm.classify(prompts, pooling_params=raw, use_tqdm=False)]
+        with vllm_environment.computing:
+            made = self._llm.classify(prompts, pooling_params=raw, use_tqdm=False)
+        return [float(one.outputs.probs[0]) for one in made]

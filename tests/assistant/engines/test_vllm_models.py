@@ -100,7 +100,7 @@ async def test_chat_and_safety_model_share_a_process(tmp_path: Path) -> None:
             turn = await assistant.send(conversation, "Who are you?")
             assert isinstance(await turn.wait(), Finished)
             verdicts = store.verdicts(turn.reply_id)
-            assert {verdict.judge for verdict in verdicts} == {"reward"}
+            assert "reward" in {verdict.judge for verdict in verdicts}
             assert store.message(turn.reply_id).content
         await assistant.close()
 
