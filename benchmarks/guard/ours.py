@@ -45,11 +45,11 @@ def arms(folder: Path) -> dict[str, Arm]:
     """Each guard under its name; rules and audit logs are kept in `folder`."""
     rules = folder / "planted.toml"
     rules.write_text(RULES, encoding="utf-8")
-    policy = load("balanced").model_copy(update={"rule_files": (str(rules),)})
+    policy = load("balanced").model_copy(update={"reward_model": None, "rule_files": (str(rules),)})
     guard = build(policy, audit=folder / "rules.jsonl")
     found = {
         "no guard": Arm(_through(OpenGate()), "every piece as it comes"),
-        "rules": Arm(_through(guard.gate), "profile balanced and a rule for what is planted, audit log on"),
+        "rules": Arm(_through(guard.gate), "the shipped rules and one for what is planted, audit log on"),
     }
     for milliseconds in JUDGE_MS:
         log = Audit(folder / f"{milliseconds}.jsonl", policy="benchmark")

@@ -88,7 +88,8 @@ def test_json_has_every_verdict() -> None:
     code, output, _ = score("--json", input='{"prompt": "Hello?", "reply": "Good day."}\n')
     found = json.loads(output)
     assert (code, found["decision"]) == (0, "pass")
-    assert [(one["judge"], one["stage"]) for one in found["verdicts"]] == [("rules", "prompt"), ("rules", "final")]
+    judged = [(one["judge"], one["stage"]) for one in found["verdicts"]]
+    assert judged == [(judge, stage) for stage in ("prompt", "final") for judge in ("rules", "reward")]
 
 
 def test_off_says_that_nothing_was_judged() -> None:
