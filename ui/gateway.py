@@ -49,7 +49,8 @@ class Gateway:
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = POLICY
                 headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
+                # Not "no-referrer": forms would then not say which page they come from.
+                headers["Referrer-Policy"] = "same-origin"
             await send(message)
 
         await self._app(scope, receive, sending)
