@@ -4,6 +4,9 @@ transformers' model code imports torch's compiler and sharding (torch._dynamo, D
 decorate functions with, and its loader builds models on the meta device, which imports them, too. A chat neither
 compiles nor shards, and they are 3 of the 8 seconds until its first word. Here stand-ins take their places while a
 bundled model is loaded, in real memory; what is imported later gets the real ones. Other models load the usual way.
+
+Where scikit-learn and SciPy are installed, transformers imports them, and pandas with them, for a kind of decoding and
+for losses that no chat uses: two more seconds.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import torch.distributed
 
 COMPILER = "torch._dynamo"
 MASKING = f"{COMPILER}._trace_wrapped_higher_order_op"
+UNUSED = ("sklearn.metrics", "scipy.optimize")
 
 
 class _Undecorated:
@@ -54,7 +58,7 @@ def without_compiler() -> Iterator[None]:
         return
     is_available = torch.distributed.is_available
     torch.distributed.is_available = lambda: False
-    stand_ins = {name: _StandIn(name) for name in (COMPILER, MASKING)}
+    stand_ins = {name: _StandIn(name) for name in (COMPILER, MASKING, *UNUSED) if name not in sys.modules}
     sys.modules.update(stand_ins)
     try:
         yield

@@ -17,7 +17,10 @@ import torch
 model = load_bundled(Path(sys.argv[1]), torch.float32)
 model(torch.tensor([[5, 6, 7]]))
 assert not {"torch._dynamo", "sympy", "torch.distributed.tensor"} & set(sys.modules), "the compiler was imported"
+assert not {"sklearn", "pandas", "scipy"} & set(sys.modules), "what nobody needs was imported"
 assert torch.distributed.is_available()
+from sklearn.metrics import roc_curve
+assert roc_curve([0, 1], [0.1, 0.9])
 doubled = torch.compile(lambda x: x * 2, backend="eager")
 assert doubled(torch.ones(1)).item() == 2
 import torch._dynamo
