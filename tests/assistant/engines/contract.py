@@ -124,8 +124,8 @@ class EngineContract:
                 order.append(name)
 
         await asyncio.gather(run("a", 60), run("b", 10))
-        assert order.index("b") < 10
-        assert order[-1] == "a"
+        # How soon a server lets the second one in, nobody promises; one after the other it would come last.
+        assert order.index("b") < len(order) - 1 - order[::-1].index("a")
 
     async def test_together_each_gets_what_it_gets_alone(self, engine: Engine) -> None:
         prompts = [prompt(engine, "word " * length) for length in (1, 7, 40, 150)]
