@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class Audit:
         self._path = path
         self._policy = policy
         self._texts = texts
+        self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = open(path, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed by close()
@@ -69,7 +71,8 @@ class Audit:
         if self._texts:
             row |= {"message": exchange.prompt[-1].content if exchange.prompt else "", "reply": exchange.reply}
         try:
-            with _locked(self._stream.fileno()):
+            # The file's lock keeps other processes out, not this one's other threads.
+            with self._lock, _locked(self._stream.fileno()):
                 number, head = self._last()
                 chained = {"row": number + 1, **row, "before": head}
                 line = json.dumps({**chained, "hash": digest(chained)}, ensure_ascii=False).encode() + b"\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -118,6 +119,15 @@ def test_several_processes_share_one_log(tmp_path: Path) -> None:
     for writer in writers:
         writer.join()
     assert verify(path).rows == 150
+
+
+def test_conversations_of_one_process_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    verdict = Verdict("rules", "1", True, "window", reason="long " * 400)
+    with closing(Audit(path, policy="p" * 64)) as audit, ThreadPoolExecutor(8) as threads:
+        for done in [threads.submit(audit.write, verdict, EXCHANGE) for _ in range(400)]:
+            done.result()
+    assert verify(path).rows == 400
 
 
 def test_stats_count_decisions_and_latency_by_judge_and_stage(tmp_path: Path) -> None:
