@@ -32,7 +32,8 @@ def metric(running: Running, line: str) -> float:
 
 
 def test_metrics_count_replies_tokens_verdicts_and_requests(db: str) -> None:
-    engine = ScriptedEngine(["one two three", "a bomb", Reply("x", fail_after=0)])
+    # A reply that takes no millisecond has no tokens a second.
+    engine = ScriptedEngine([Reply("one two three", delay=0.01), "a bomb", Reply("x", fail_after=0)])
     with serving(db, engine, guard=word_guard()) as running:
         for _ in range(3):
             ask(running)

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,14 @@ class Person:
                 self.seen += self.child.before
                 self.child.send("\x1b[5;1R")
             else:
+                self.seen += self._answering(self.child.after)
+
+    def waits(self, until: Callable[[], bool]) -> None:
+        """Look on until something has happened that the screen does not tell."""
+        deadline = time.monotonic() + (self.child.timeout or 60)
+        while not until():
+            assert time.monotonic() < deadline, self.seen
+            if self.child.expect([pexpect.TIMEOUT, r"(?s).+"], timeout=0.1) == 1:
                 self.seen += self._answering(self.child.after)
 
     def types(self, text: str) -> None:
