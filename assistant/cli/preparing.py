@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.cli.opening import engine_name, open_library, open_store, read_settings, with_options
+from assistant.cli.opening import engine_name, open_guard, open_library, open_store, read_settings, with_options
 from assistant.engines import catalog
 from assistant.errors import AssistantError
 from assistant.personas.library import PersonaLibrary
@@ -24,7 +24,6 @@ from assistant.terminal.chat import Chat, Meter
 from assistant.terminal.custom import custom_persona
 from assistant.terminal.home import typed_path
 from assistant.terminal.screen import Screen
-from guardrails.guard import build
 from guardrails.policy import Policy
 from guardrails.policy import load as load_policy
 
@@ -81,11 +80,8 @@ class Prepared:
         Raises:
             UserError: the guard's rules, model or log cannot be used.
         """
-        settings = self.settings
-        on_vllm = settings.guard_engine == "vllm"
-        guard = build(self.policy, audit=typed_path(str(settings.audit)), texts=settings.audit_texts, vllm=on_vllm)
         chat = Chat(
-            Assistant(self.store, opened.engine, guard),
+            Assistant(self.store, opened.engine, open_guard(self.policy, self.settings)),
             self.library,
             screen,
             self.persona,

@@ -6,12 +6,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.cli.opening import engine_name, open_library, open_store, read_settings, with_options
+from assistant.cli.opening import engine_name, open_guard, open_library, open_store, read_settings, with_options
 from assistant.engines import catalog
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
 from assistant.terminal.home import typed_path
-from guardrails.guard import build
 from guardrails.policy import load as load_policy
 
 
@@ -52,8 +51,7 @@ def run_serve(asked: Asked) -> None:
     with open_store(asked.db, settings) as store, listen(settings.host, settings.port, store) as listening:
         model = str(typed_path(asked.model)) if asked.model and asked.model.startswith("~") else asked.model
         opened = catalog.open_engine(settings, model, engine_name(settings, asked.engine, asked.base_url))
-        audit, on_vllm = typed_path(str(settings.audit)), settings.guard_engine == "vllm"
-        guard = build(policy, audit=audit, texts=settings.audit_texts, vllm=on_vllm)
+        guard = open_guard(policy, settings)
         app = create_app(
             [Assistant(store, engine, guard) for engine in _with_adapters(opened.engine)],
             library,

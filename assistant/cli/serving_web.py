@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import ipaddress
 import socket
 import sys
 import webbrowser
 from contextlib import suppress
 
 from assistant.cli.demonstration import demo_line
+from assistant.cli.opening import open_guard
 from assistant.cli.preparing import Wanted, prepare
 from assistant.engines import catalog
 from assistant.errors import AssistantError
+from assistant.http.binding import is_local, open_socket
 from assistant.service import Assistant
-from assistant.terminal.home import typed_path
-from guardrails.guard import build
 
 
 def run_web(wanted: Wanted, host: str, port: int, browser: bool) -> None:
@@ -30,16 +29,15 @@ def run_web(wanted: Wanted, host: str, port: int, browser: bool) -> None:
         raise AssistantError("the web page needs Gradio: pip install 'steadfast[ui]'")
     with prepare(wanted) as prepared:
         users = bool(prepared.store.users())
-        if not users and not is_loopback(host):
+        if not users and not is_local(host):
             raise AssistantError(
                 f"whoever reaches {host} could read and write every conversation: add people first with "
                 "`assistant users add NAME`, or leave --host out"
             )
-        with listen(host, port) as listener:
+        with open_socket(host, port) as listener:
             print("Loading the model", file=sys.stderr)
             opened = prepared.load_model()
-            settings = prepared.settings
-            guard = build(prepared.policy, audit=typed_path(str(settings.audit)), texts=settings.audit_texts)
+            guard = open_guard(prepared.policy, prepared.settings)
             from ui.server import LOOPBACK, make_app, make_server, serve
 
             assistant = Assistant(prepared.store, opened.engine, guard)
@@ -57,26 +55,6 @@ def run_web(wanted: Wanted, host: str, port: int, browser: bool) -> None:
 
             with suppress(KeyboardInterrupt):
                 asyncio.run(serve(make_server(app), listener, ready))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises AssistantError where there can be none."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, reuse_port=False)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise AssistantError(f"cannot listen on {host}:{port} ({why}): choose another --port or --host") from None
 
 
 def _address(host: str, listener: socket.socket) -> str:

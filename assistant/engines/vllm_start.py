@@ -87,6 +87,7 @@ def _started(
     from vllm import EngineArgs, LLMEngine
     from vllm.platforms import current_platform
 
+    vllm_environment.share_groups()
     if threads:
         torch.set_num_threads(threads)
     paths = [Path(adapter.path) for adapter in adapters]

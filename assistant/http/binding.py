@@ -24,6 +24,11 @@ def listen(host: str, port: int, store: Store) -> socket.socket:
             f"{host} can be reached from other machines, and there is no API key: "
             "make one with `assistant keys create NAME`, or serve this machine alone with --host 127.0.0.1"
         )
+    return open_socket(host, port)
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens at the address, whoever can reach it. Raises AssistantError where there can be none."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)

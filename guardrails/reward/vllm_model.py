@@ -42,6 +42,7 @@ class VllmRewardModel(RewardModel):
 
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
             length = reading_length(config)
+            vllm_environment.share_groups()
             with vllm_environment.computing:
                 llm = LLM(
                     str(folder),

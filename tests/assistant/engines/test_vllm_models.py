@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,22 @@ async def test_chat_and_safety_model_share_a_process(tmp_path: Path) -> None:
             assert "reward" in {verdict.judge for verdict in verdicts}
             assert store.message(turn.reply_id).content
         await assistant.close()
+
+
+async def test_an_engine_that_ends_leaves_the_others_alive(tmp_path: Path) -> None:
+    from guardrails.reward.vllm_model import VllmRewardModel
+
+    folder = save_wide(tmp_path / "judge", "decoder")
+    exchange = Exchange((Message("user", "Hello!"),), "Good day.")
+    engine = open_engine(Settings(vllm=SMALL), "bundled", "vllm").engine
+    first, second = VllmRewardModel.open(folder), VllmRewardModel.open(folder)
+    before = first.logits([exchange])
+    del second
+    gc.collect()
+    reply = await collect(engine, prompt(engine, "Who are you?"), GREEDY)
+    await engine.close()
+    assert text(reply)
+    assert first.logits([exchange]) == before
 
 
 def test_a_safety_model_that_vllm_cannot_load_is_one_line(tmp_path: Path) -> None:
