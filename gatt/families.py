@@ -27,6 +27,7 @@ SHIPPED = Path(__file__).with_name("families.toml")
 TEST_SHARE = 5
 SPLITTABLE = 10
 Split = Literal["train", "test", "all"]
+SPLITS: tuple[Split, ...] = ("train", "test", "all")
 
 
 class FamilyError(GattError):

@@ -25,6 +25,9 @@ def evaluate(
     families: Annotated[str, typer.Option(help="Instruction families; all when none are named.")] = "",
     hold_out: Annotated[str, typer.Option(help="Families that training never saw, reported apart.")] = "",
     lists: Annotated[list[Path] | None, typer.Option(help="Families files of your own (TOML).")] = None,
+    values: Annotated[
+        str, typer.Option(help="Values told: test, kept for evaluation; train, those that rows may name; all.")
+    ] = "test",
     source: Annotated[Path | None, typer.Option(help="Plain dialogues, JSONL; the shipped ones by default.")] = None,
     sys_ifeval: Annotated[Path | None, typer.Option(help="The sys_ifeval set (JSONL), measured as well.")] = None,
     json_out: Annotated[
@@ -47,6 +50,7 @@ def evaluate(
       gatt eval
       gatt eval --model tuned/model --baseline bundled --json eval.json --chart eval.svg
       gatt eval --model tuned/model --baseline bundled --turns 20 --n 50 --history violating
+      gatt eval --model tuned/model --baseline bundled --values train
     """
     import asyncio
 
@@ -58,6 +62,7 @@ def evaluate(
     from gatt.evaluation.material import SHIPPED
     from gatt.evaluation.recall import Plan
     from gatt.evaluation.run import HISTORIES, Request, evaluate, journal_path
+    from gatt.families import SPLITS
 
     if resume and json_out is None:
         raise GattError("--resume needs the --json of the run to go on with")
@@ -69,6 +74,8 @@ def evaluate(
     unknown = set(_names(history)) - set(HISTORIES)
     if unknown or not kinds:
         raise GattError(f"--history takes {', '.join(HISTORIES)}, not '{', '.join(sorted(unknown)) or history}'")
+    if values not in SPLITS:
+        raise GattError(f"--values takes {', '.join(SPLITS)}, not '{values}'")
     if n < report.FEW:
         typer.echo(f"note: with n = {n} the intervals are wide; 200 and more tell arms apart", err=True)
     default_arms = "baseline,reminder,gatt" if baseline else "gatt" if model else "baseline,reminder"
@@ -81,6 +88,7 @@ def evaluate(
         families=tuple(_names(families)),
         hold_out=tuple(_names(hold_out)),
         lists=tuple(lists or ()),
+        values=SPLITS[SPLITS.index(values)],
         source=source or SHIPPED,
         sys_ifeval=sys_ifeval,
         out=json_out,

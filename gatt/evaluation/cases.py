@@ -9,7 +9,7 @@ from random import Random
 
 from gatt.errors import GattError
 from gatt.evaluation.material import Material, Said
-from gatt.families import Constraint, Family, Instruction, go_together, only, words_of
+from gatt.families import Constraint, Family, Instruction, Split, go_together, only, words_of
 
 # What every case is told; the other families take turns.
 ALWAYS = ("figure", "hobby")
@@ -69,11 +69,12 @@ def draw_cases(
     turns: Sequence[int],
     n: int,
     seed: int,
+    values: Split = "test",
 ) -> list[Case]:
     """`n` cases: each is told a figure, a hobby (where chosen), and one other family, these in rotation.
 
-    Values are those kept for evaluation. A case depends on its number and the seed alone, so more cases do not
-    change the first ones.
+    Values are those kept for evaluation unless `values` names others. A case depends on its number, the seed and these
+    alone, so more cases do not change the first ones.
 
     Raises:
         GattError: the source has fewer user turns than the last measured turn needs.
@@ -94,7 +95,7 @@ def draw_cases(
         rng = Random(f"{seed}/{number}")
         other = others[number % len(others) : number % len(others) + 1] if others else []
         told = [name for name in always if all(go_together(families, name, one) for one in other)] + other
-        instruction = only(families, rng.sample(told, len(told)), rng, split="test")
+        instruction = only(families, rng.sample(told, len(told)), rng, split=values)
         terse = rng.random() < 0.5
         said = tuple(islice(source.chain(rng), SPARE * max(turns)))
         known = {one.user for one in said}

@@ -27,6 +27,7 @@ from gatt.evaluation.recall import Plan, Recall
 from gatt.evaluation.survival import Survival, survivals
 from gatt.evaluation.sys_ifeval import Score
 from gatt.evaluation.tables import Cell, Cost, cells, costs
+from gatt.families import Split
 
 HISTORIES: tuple[HistoryKind, ...] = ("compliant", "violating", "own")
 
@@ -43,6 +44,7 @@ class Request:
     families: tuple[str, ...] = ()
     hold_out: tuple[str, ...] = ()
     lists: tuple[Path, ...] = ()
+    values: Split = "test"
     source: Path = SHIPPED
     sys_ifeval: Path | None = None
     out: Path | None = None
@@ -87,7 +89,16 @@ async def evaluate(request: Request, settings: Settings) -> Result:
     contest = open_contest(settings, request.arms, request.model, request.baseline)
     try:
         source = fitting(source, contest)
-        cases = draw_cases(families, names, request.hold_out, source, turns=plan.turns, n=request.n, seed=plan.seed)
+        cases = draw_cases(
+            families,
+            names,
+            request.hold_out,
+            source,
+            turns=plan.turns,
+            n=request.n,
+            seed=plan.seed,
+            values=request.values,
+        )
         described = describe(request, contest, names, source.sha256)
         journal = Journal(journal_path(request.out) if request.out else None, described, resume=request.resume)
         try:
@@ -150,6 +161,7 @@ def describe(request: Request, contest: Contest, names: Sequence[str], source_di
         },
         "families": list(names),
         "held_out": list(request.hold_out),
+        "values": request.values,
         "families_sha256": digest_of(all_families.SHIPPED, *request.lists),
         "source": request.source.name,
         "source_sha256": source_digest,

@@ -40,6 +40,14 @@ def test_values_and_probes_are_those_kept_for_evaluation() -> None:
                 assert probe.question in asked
 
 
+@pytest.mark.parametrize("split", families.SPLITS)
+def test_values_can_be_those_that_rows_may_name(split: families.Split) -> None:
+    shipped = families.load()
+    drawn = draw_cases(shipped, ["figure", "hobby"], [], MATERIAL, turns=TURNS, n=40, seed=0, values=split)
+    told = {(one.family, one.value) for case in drawn for one in case.instruction.constraints}
+    assert told <= {(name, entry.value) for name in ("figure", "hobby") for entry in shipped[name].split(split)}
+
+
 def test_a_style_is_probed_by_an_ordinary_message_that_the_dialogue_does_not_have() -> None:
     for case in cases(6, turns=(1, 2, 4)):
         said = {one.user for one in case.said}

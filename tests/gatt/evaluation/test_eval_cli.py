@@ -95,6 +95,7 @@ def test_a_whole_evaluation_with_tables_json_and_charts_that_resumes(
         (["--turns", "2,x"], "--turns takes numbers from 1, such as 2,4,6,20, not '2,x'"),
         (["--turns", "0"], "--turns takes numbers from 1"),
         (["--history", "mine"], "--history takes compliant, violating, own, not 'mine'"),
+        (["--values", "mine"], "--values takes train, test, all, not 'mine'"),
         (["--history", ""], "--history takes compliant, violating, own, not ''"),
         (["--arms", "best"], "there is no arm 'best': use baseline, reminder, gatt, or NAME=FOLDER"),
         (["--arms", "gatt,gatt"], "two arms are called 'gatt'"),
