@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from recipes.bundled_safety.config import Evaluation
+from recipes.bundled_safety.config import HERE, Evaluation
 
 
 def texts(folder: Path, one: Evaluation, columns: Sequence[str]) -> list[str]:
@@ -20,9 +20,14 @@ def texts(folder: Path, one: Evaluation, columns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(text for text in found if text and text.strip()))
 
 
+def sounds_harmful() -> list[str]:
+    """Harmless questions in the words of harmful ones, written here to be measured on."""
+    return (HERE / "sounds_harmful.txt").read_text("utf-8").splitlines()
+
+
 def forbidden(evaluations: Iterable[Evaluation], folder: Path) -> list[str]:
     """Everything that anything trained on may not be near."""
-    return [text for one in evaluations for text in texts(folder, one, one.columns)]
+    return [text for one in evaluations for text in texts(folder, one, one.columns)] + sounds_harmful()
 
 
 def prompts(evaluations: Iterable[Evaluation], folder: Path) -> list[str]:

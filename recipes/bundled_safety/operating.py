@@ -24,6 +24,7 @@ from recipes.bundled_safety.config import Evaluation
 
 # (group, name): "safe" sets, where every call is a false positive, "harmful" ones, and the test part by source.
 Sets = Mapping[tuple[str, str], list[Labelled]]
+SOUNDS_HARMFUL = "prompts that only sound harmful"
 
 
 def sets(tests: Iterable[Evaluation], evals: Path, data: Path) -> Sets:
@@ -31,6 +32,8 @@ def sets(tests: Iterable[Evaluation], evals: Path, data: Path) -> Sets:
     found: dict[tuple[str, str], list[Labelled]] = defaultdict(list)
     for one in read(data / "safe.jsonl")[1]:
         found["safe", one.source].append(one)
+    for text in evaluations.sounds_harmful():
+        found["safe", SOUNDS_HARMFUL].append(Labelled(SOUNDS_HARMFUL, Exchange((Message("user", text),), ""), True))
     for test in tests:
         if test.role != "other":
             for text in evaluations.texts(evals, test, test.columns[:1]):

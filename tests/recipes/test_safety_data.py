@@ -18,7 +18,7 @@ from recipes.bundled_safety import hazards, made, wordings
 from recipes.bundled_safety.base import WEIGHTS, BaseError, unpack
 from recipes.bundled_safety.config import Evaluation, Recipe, load
 from recipes.bundled_safety.dress import cut
-from recipes.bundled_safety.evaluations import forbidden
+from recipes.bundled_safety.evaluations import forbidden, sounds_harmful
 from recipes.bundled_safety.near import Known
 from recipes.bundled_safety.near import normalised as spaced
 from recipes.bundled_safety.parts import PARTS, Families, question
@@ -253,9 +253,9 @@ def test_requests_to_write_harm_and_harmless_ones_of_the_same_form_are_only_lear
 
 
 def test_every_slot_is_filled_and_every_group_has_both_kinds() -> None:
-    found = list(hazards.hazards(3200, Random(0)))
+    found = list(hazards.hazards(4200, Random(0)))
     texts = {safe: {question(one) for one in found if one.safe is safe} for safe in (True, False)}
-    assert {len(some) for some in texts.values()} == {1600}
+    assert {len(some) for some in texts.values()} == {2100}
     assert not texts[True] & texts[False]
     assert not [text for some in texts.values() for text in some if "{" in text]
     for group in hazards.groups():
@@ -342,7 +342,9 @@ def test_every_text_of_a_test_is_forbidden(tmp_path: Path) -> None:
         Evaluation(file="bench.jsonl", columns=["turns"], role="benign"),
         Evaluation(file="set.csv", columns=["goal", "note"], role="other"),
     ]
-    assert forbidden(tests, tmp_path) == ["first", "second", "third", "a, b", "c"]
+    own = sounds_harmful()
+    assert len(own) == len(set(own)) == 80
+    assert forbidden(tests, tmp_path) == ["first", "second", "third", "a, b", "c", *own]
 
 
 def test_a_package_is_taken_for_its_model_only_if_that_is_the_expected_one(tmp_path: Path) -> None:
