@@ -11,7 +11,7 @@ from assistant.cli.preparing import Wanted, prepare
 from assistant.engines import catalog
 from assistant.errors import AssistantError
 from assistant.events import Failed, Finished
-from assistant.terminal.chat import Chat, Meter
+from assistant.terminal.chat import Chat, Meter, on_interrupt
 from assistant.terminal.screen import PlainScreen, Screen
 from assistant.turn import Turn
 
@@ -33,7 +33,8 @@ def run_ask(wanted: Wanted, overrides: dict[str, Any], text: str, *, as_json: bo
 
 async def _ask(chat: Chat, question: str) -> int:
     try:
-        await chat.say(question)
+        with on_interrupt(chat.interrupt):
+            await chat.say(question)
     finally:
         await chat.assistant.close()
     if isinstance(chat.screen, SilentScreen):

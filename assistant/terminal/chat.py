@@ -57,6 +57,8 @@ class Chat:
     any_failed: bool = False
     # What the next input line begins with.
     prefill: str = ""
+    # The turn that is being shown.
+    turn: Turn | None = None
 
     @property
     def sampling(self) -> Sampling:
@@ -112,24 +114,28 @@ class Chat:
         await self.follow(self.assistant.send(conversation.id, text, parent_id=self.leaf_id, sampling=sampling))
 
     async def follow(self, starting: Awaitable[Turn]) -> None:
-        """Show a turn until it ends. Ctrl-C stops its reply, a second one also leaves the chat."""
-        self.interrupted = False
-        turn: Turn | None = None
-
-        def interrupt() -> None:
-            self.leaving = self.leaving or self.interrupted
-            self.interrupted = True
-            if turn is not None:
-                turn.stop()
-
-        with on_interrupt(interrupt):
-            turn = await starting
-            self.leaf_id = turn.reply_id
-            if self.interrupted:
-                turn.stop()
+        """Show a turn until it ends."""
+        turn = await starting
+        self.leaf_id = turn.reply_id
+        self.turn = turn
+        if self.interrupted:
+            turn.stop()
+        try:
             ended = await self.screen.reply(turn)
+        finally:
+            self.turn = None
         if isinstance(ended, Failed):
             self.any_failed = True
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does while a line is worked on: it stops the reply, one that is not there yet, too.
+
+        A second one also leaves the chat.
+        """
+        self.leaving = self.leaving or self.interrupted
+        self.interrupted = True
+        if self.turn is not None:
+            self.turn.stop()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from assistant.errors import AssistantError
 from assistant.terminal import branch_commands, context_command, persona_commands, record_commands
-from assistant.terminal.chat import Chat
+from assistant.terminal.chat import Chat, on_interrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,11 @@ def find(name: str) -> Command:
 
 async def take(chat: Chat, line: str) -> None:
     """Do what a line of input says: a command, or a message. Raises AssistantError for what cannot be done."""
-    if line.startswith("//"):
-        await chat.say(line[1:])
-    elif line.startswith("/"):
-        name, _, argument = line[1:].partition(" ")
-        await find(name.strip()).run(chat, argument.strip())
-    else:
-        await chat.say(line)
+    with on_interrupt(chat.interrupt):
+        if line.startswith("//"):
+            await chat.say(line[1:])
+        elif line.startswith("/"):
+            name, _, argument = line[1:].partition(" ")
+            await find(name.strip()).run(chat, argument.strip())
+        else:
+            await chat.say(line)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assistant.errors import AssistantError
 from assistant.personas.library import PersonaLibrary
 from assistant.service import Assistant
+from assistant.store.records import Conversation
 from assistant.store.store import Store
 from assistant.terminal.chat import Chat
 from assistant.terminal.commands import COMMANDS, take
@@ -277,3 +281,25 @@ async def test_an_unknown_command_names_the_nearest(chat: Chat) -> None:
 async def test_quit_leaves(chat: Chat) -> None:
     await take(chat, "/quit")
     assert chat.leaving
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+async def test_an_interrupt_before_the_reply_begins_stops_it_and_the_chat_goes_on(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Store.create_conversation
+
+    def interrupted(self: Store, *args: Any, **options: Any) -> Conversation:
+        signal.raise_signal(signal.SIGINT)
+        return create(self, *args, **options)
+
+    monkeypatch.setattr(Store, "create_conversation", interrupted)
+    await take(chat, "Hello")
+    assert (chat.interrupted, chat.leaving) == (True, False)
+    assert [(message.role, message.status) for message in chat.branch()] == [
+        ("user", "complete"),
+        ("assistant", "stopped"),
+    ]
+    chat.interrupted = False  # as the next input line does
+    await take(chat, "Again")
+    assert chat.last("assistant").status == "complete"
