@@ -25,11 +25,8 @@ class Access:
         self._writer = threading.Lock()
         self._log_holds_deleted = False
         self.url = engine.url.render_as_string(hide_password=False)
-
-    @property
-    def path(self) -> Path | None:
-        """The SQLite file, None on a database server."""
-        return file_of(self.url)
+        # The SQLite file, None on a database server.
+        self.path: Path | None = file_of(self.url)
 
     def close(self) -> None:
         """Closes every connection. The store cannot be used while other threads still use it."""

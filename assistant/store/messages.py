@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from assistant.store.access import Access
@@ -40,6 +40,29 @@ COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
 )
 
 
+def _branch() -> Select[*tuple[Any, ...]]:
+    up = select(Table.id, Table.parent_id).where(Table.id == bindparam("leaf")).cte("up", recursive=True)
+    parent = aliased(Table)
+    up = up.union_all(select(parent.id, parent.parent_id).join(up, parent.id == up.c.parent_id))
+    # A parent is always older than its child.
+    return select(*COLUMNS).join(up, up.c.id == Table.id).order_by(Table.id)
+
+
+# What every turn does. Putting such a statement together takes longer than the database does to carry it out.
+_BRANCH = _branch()
+_ONE = select(*COLUMNS).where(Table.id == bindparam("message"))
+_APPEND = insert(Table).returning(*COLUMNS)
+_HELD = select(Table.id).where(Table.id == bindparam("message"), Table.conversation_id == bindparam("conversation"))
+_IS_ACTIVE = (
+    update(ConversationRow).where(ConversationRow.id == bindparam("held")).values(active_leaf_id=bindparam("leaf"))
+)
+_IS_ONE_MORE = (
+    update(ConversationRow)
+    .where(ConversationRow.id == bindparam("held"))
+    .values(message_count=ConversationRow.message_count + 1, updated_at=bindparam("moment"))
+)
+
+
 class Messages(Access):
     def add_messages(self, conversation_id: int, rows: Sequence[NewMessage]) -> list[int]:
         """Stores all of `rows` or none, parents before children, and returns their ids in the same order.
@@ -62,20 +85,15 @@ class Messages(Access):
     def message(self, id: int) -> StoredMessage:
         """Raises NotFoundError where there is none."""
         with self._read() as connection:
-            row = connection.execute(select(*COLUMNS).where(Table.id == id)).one_or_none()
+            row = connection.execute(_ONE, {"message": id}).one_or_none()
         if row is None:
             raise unknown_message(id)
         return StoredMessage(*row)
 
     def branch(self, leaf_id: int) -> list[StoredMessage]:
         """The messages from the root to `leaf_id`, which need not be a leaf. Raises NotFoundError."""
-        up = select(Table.id, Table.parent_id).where(Table.id == leaf_id).cte("up", recursive=True)
-        parent = aliased(Table)
-        up = up.union_all(select(parent.id, parent.parent_id).join(up, parent.id == up.c.parent_id))
-        # A parent is always older than its child.
-        query = select(*COLUMNS).join(up, up.c.id == Table.id).order_by(Table.id)
         with self._read() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(_BRANCH, {"leaf": leaf_id}).all()
         if not rows:
             raise unknown_message(leaf_id)
         return _messages(rows)
@@ -150,24 +168,13 @@ def append(
 ) -> StoredMessage:
     """Inserts one message under `parent_id` and makes it the active leaf, in the caller's transaction."""
     moment = now()
-    _count(connection, conversation_id, 1, updated_at=moment)
+    if connection.execute(_IS_ONE_MORE, {"held": conversation_id, "moment": moment}).rowcount == 0:
+        raise unknown_conversation(conversation_id)
     if parent_id is not None:
         _require_parent(connection, conversation_id, parent_id)
-    row = connection.execute(
-        insert(Table)
-        .values(
-            conversation_id=conversation_id,
-            parent_id=parent_id,
-            content=clean_text(content),
-            created_at=moment,
-            updated_at=moment,
-            **values,
-        )
-        .returning(*COLUMNS)
-    ).one()
-    connection.execute(
-        update(ConversationRow).where(ConversationRow.id == conversation_id).values(active_leaf_id=row.id)
-    )
+    placed = {"conversation_id": conversation_id, "parent_id": parent_id, "content": clean_text(content)}
+    row = connection.execute(_APPEND, {**placed, "created_at": moment, "updated_at": moment, **values}).one()
+    connection.execute(_IS_ACTIVE, {"held": conversation_id, "leaf": row.id})
     return StoredMessage(*row)
 
 
@@ -175,7 +182,10 @@ def add_rows(
     connection: Connection, conversation_id: int, rows: Sequence[NewMessage], ids: list[int], moment: int
 ) -> None:
     """Inserts `rows`, in the caller's transaction. `ids` are those of the rows before them and grow by theirs."""
-    _count(connection, conversation_id, len(rows))
+    added = {"message_count": ConversationRow.message_count + len(rows)}
+    changed = connection.execute(update(ConversationRow).where(ConversationRow.id == conversation_id).values(**added))
+    if changed.rowcount == 0:
+        raise unknown_conversation(conversation_id)
     for row in rows:
         ids.append(_import(connection, conversation_id, row, ids, moment))
 
@@ -206,19 +216,9 @@ def _import(connection: Connection, conversation_id: int, row: NewMessage, ids: 
     return connection.scalars(insert(Table).returning(Table.id), values).one()
 
 
-def _count(connection: Connection, conversation_id: int, added: int, **values: Any) -> None:
-    changed = connection.execute(
-        update(ConversationRow)
-        .where(ConversationRow.id == conversation_id)
-        .values(message_count=ConversationRow.message_count + added, **values)
-    )
-    if changed.rowcount == 0:
-        raise unknown_conversation(conversation_id)
-
-
 def _require_parent(connection: Connection, conversation_id: int, message_id: int) -> None:
-    held = select(Table.id).where(Table.id == message_id, Table.conversation_id == conversation_id)
-    if connection.scalars(held).one_or_none() is None:
+    held = {"message": message_id, "conversation": conversation_id}
+    if connection.scalars(_HELD, held).one_or_none() is None:
         raise NotFoundError(
             f"Message {message_id} is not in conversation {conversation_id}: "
             f"`assistant conversations show {conversation_id}` lists its messages."

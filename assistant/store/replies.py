@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from assistant.events import End
 from assistant.store.access import Access
@@ -19,6 +19,23 @@ from assistant.text import clean_text
 
 # A finished reply has no owner; one that was only taken for dead still has, and its writer may come back.
 _UNFINISHED = or_(Table.status == "streaming", and_(Table.status == "interrupted", Table.owner.is_not(None)))
+# Made once, as in `messages`: every running reply is written about twice a second.
+_SENT = (
+    update(Table)
+    .where(Table.id == bindparam("reply"), _UNFINISHED)
+    .values(
+        status="streaming",
+        prompt_tokens=bindparam("tokens"),
+        dropped_turns=bindparam("turns"),
+        updated_at=bindparam("moment"),
+    )
+)
+_GROW = (
+    update(Table)
+    .where(Table.id == bindparam("reply"), _UNFINISHED)
+    .values(status="streaming", content=bindparam("text"), updated_at=bindparam("moment"))
+    .returning(Table.stop_asked_at)
+)
 
 
 class Replies(Access):
@@ -66,9 +83,10 @@ class Replies(Access):
 
     def set_request(self, reply_id: int, *, prompt_tokens: int, dropped_turns: int) -> None:
         """What was sent for the reply; shows that its writer lives. Raises as `grow_reply` does."""
-        self._update(
-            reply_id, status="streaming", prompt_tokens=prompt_tokens, dropped_turns=dropped_turns, updated_at=now()
-        )
+        values = {"reply": reply_id, "tokens": prompt_tokens, "turns": dropped_turns, "moment": now()}
+        with self._write() as connection:
+            if connection.execute(_SENT, values).rowcount == 0:
+                raise _not_unfinished(connection, reply_id)
 
     def grow_reply(self, id: int, content: str) -> bool:
         """Replaces the reply's text by `content`, all of it so far, and shows that its writer lives.
@@ -77,10 +95,11 @@ class Replies(Access):
         it is gone.
         """
         with self._write() as connection:
-            values = {"status": "streaming", "content": clean_text(content), "updated_at": now()}
-            _change(connection, id, **values)
-            asked = select(Table.stop_asked_at).where(Table.id == id)
-            return connection.scalars(asked).one() is not None
+            values = {"reply": id, "text": clean_text(content), "moment": now()}
+            row = connection.execute(_GROW, values).one_or_none()
+            if row is None:
+                raise _not_unfinished(connection, id)
+            return row.stop_asked_at is not None
 
     def ask_to_stop(self, id: int) -> None:
         """Tells the process that writes the reply, wherever it runs, to stop; it looks about twice a second.
@@ -150,15 +169,19 @@ def _change(connection: Connection, id: int, **values: Any) -> StoredMessage:
         update(Table).where(Table.id == id, _UNFINISHED).values(**values).returning(*COLUMNS)
     ).one_or_none()
     if row is None:
-        status = connection.scalars(select(Table.status).where(Table.id == id)).one_or_none()
-        if status is None:
-            raise unknown_message(id)
-        raise StorageError(f"Reply {id} is already {status} and cannot be changed: start a new one.")
+        raise _not_unfinished(connection, id)
     if row.status != "streaming":
         connection.execute(
             update(ConversationRow).where(ConversationRow.id == row.conversation_id).values(updated_at=row.updated_at)
         )
     return StoredMessage(*row)
+
+
+def _not_unfinished(connection: Connection, id: int) -> StorageError:
+    status = connection.scalars(select(Table.status).where(Table.id == id)).one_or_none()
+    if status is None:
+        return unknown_message(id)
+    return StorageError(f"Reply {id} is already {status} and cannot be changed: start a new one.")
 
 
 def _refuse_second(connection: Connection, conversation_id: int, request_key: str) -> None:

@@ -15,7 +15,8 @@ import typer
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from assistant.engines.catalog import BUNDLED_FOLDER
-from recipes.bundled_chat.config import HERE
+from recipes.bundled_chat.config import HERE, load
+from recipes.bundled_chat.ghost import finished
 
 LIMIT_MB = 60
 
@@ -46,8 +47,9 @@ def plot(out: Path, target: Path) -> None:
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Copy weights (bfloat16), tokenizer and template into the package."""
-    tokenizer = AutoTokenizer.from_pretrained(out / "rehearsed" / "model")
-    model = LlamaForCausalLM.from_pretrained(out / "rehearsed" / "model", dtype=torch.bfloat16)
+    trained = finished(load().ghost_attention, out)
+    tokenizer = AutoTokenizer.from_pretrained(trained)
+    model = LlamaForCausalLM.from_pretrained(trained, dtype=torch.bfloat16)
     model.save_pretrained(BUNDLED_FOLDER)
     tokenizer.save_pretrained(BUNDLED_FOLDER)
     shutil.copy(HERE / "chat_template.jinja", BUNDLED_FOLDER)

@@ -64,6 +64,7 @@ class Ghost(Strict):
     ask: float
     copies: int
     rehearsed: int
+    rehearsals: int
     history: str
     temperature: float
     max_tokens: int

@@ -44,10 +44,15 @@ def revalue(recipe: Ghost, data: Path, lists: Path, out: Path) -> None:
     gatt("revalue", data, "--copies", recipe.copies, "--lists", CHARACTERS, "--lists", lists, "--out", out)
 
 
-def write_rehearsal(recipe: Recipe, file: Path) -> None:
-    """Dialogues of the kinds that the first tuning had, by another seed."""
+def finished(recipe: Ghost, out: Path) -> Path:
+    """The model that ships."""
+    return out / f"rehearsed-{recipe.rehearsals}" / "model"
+
+
+def write_rehearsal(recipe: Recipe, file: Path, number: int) -> None:
+    """Dialogues of the kinds that the first tuning had, by a seed of their own."""
     with file.open("w", encoding="utf-8") as lines:
-        for chat in dialogues(recipe.seed + 3, recipe.ghost_attention.rehearsed):
+        for chat in dialogues(recipe.seed + 2 + number, recipe.ghost_attention.rehearsed):
             turns = [{"role": message.role, "content": message.content} for message in chat]
             lines.write(json.dumps({"messages": turns}) + "\n")
 
@@ -61,7 +66,7 @@ def tune(recipe: Ghost, model: Path, data: Path, out: Path, *rehearsal: Path) ->
 
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
-    """Build the dataset with the tuned model; train on it, then on it beside a rehearsal: `DIR`/rehearsed/model."""
+    """Build the dataset with the tuned model; train on it, then on it beside rehearsals: `DIR`/rehearsed-N/model."""
     whole = load()
     recipe = whole.ghost_attention
     source, lists, data = out / "chats.jsonl", out / "values.toml", out / "gatt-data"
@@ -76,10 +81,14 @@ def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")
         revalue(recipe, data, lists, more)
     if not (out / "ghost" / "model" / "tokenizer.json").exists():
         tune(recipe, out / "firm", more, out / "ghost")
-    rehearsal = out / "rehearsal.jsonl"
-    if not rehearsal.exists():
-        write_rehearsal(whole, rehearsal)
-    tune(recipe, out / "ghost" / "model", more, out / "rehearsed", rehearsal)
+    model = out / "ghost" / "model"
+    for number in range(1, 1 + recipe.rehearsals):
+        rehearsal, folder = out / f"rehearsal-{number}.jsonl", out / f"rehearsed-{number}"
+        if not rehearsal.exists():
+            write_rehearsal(whole, rehearsal, number)
+        if not (folder / "model" / "tokenizer.json").exists():
+            tune(recipe, model, more, folder, rehearsal)
+        model = folder / "model"
 
 
 if __name__ == "__main__":

@@ -31,8 +31,7 @@ def main(
         pretrain.main(out)
     if not (out / "firm" / "tokenizer.json").exists():
         tune.main(data, out)
-    if not (out / "rehearsed" / "model" / "tokenizer.json").exists():
-        ghost.main(out)
+    ghost.main(out)
     bundle.main(out)
 
 
