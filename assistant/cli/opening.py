@@ -16,6 +16,7 @@ from assistant.store.store import Store
 from assistant.terminal.home import typed_path
 
 if TYPE_CHECKING:
+    from assistant.engines.catalog import Opened
     from guardrails.guard import Guard
     from guardrails.policy import Policy
 
@@ -67,6 +68,19 @@ def with_options(settings: Settings, base_url: str | None, given: Sequence[str] 
 def engine_name(settings: Settings, engine: str | None, base_url: str | None) -> str:
     """Of `--engine`, else what an address on the command line says, else of the settings."""
     return engine or ("openai" if base_url else settings.engine)
+
+
+def open_model(settings: Settings, model: str | None, engine: str | None, base_url: str | None) -> Opened:
+    """The model that was named, or the settings', on the engine that `engine_name` finds. Takes seconds.
+
+    Raises:
+        AssistantError: it is not on this machine, or cannot be used.
+    """
+    from assistant.engines import catalog
+
+    if model and model.startswith("~"):
+        model = str(typed_path(model))
+    return catalog.open_engine(settings, model, engine_name(settings, engine, base_url))
 
 
 def open_guard(policy: Policy, settings: Settings) -> Guard:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.cli.opening import engine_name, open_guard, open_library, open_store, read_settings, with_options
+from assistant.cli.opening import open_guard, open_library, open_model, open_store, read_settings, with_options
 from assistant.engines import catalog
 from assistant.errors import AssistantError
 from assistant.personas.library import PersonaLibrary
@@ -103,10 +103,7 @@ class Prepared:
         return given if given and typed_path(given).resolve().name == own else own
 
     def _open(self, model: str | None) -> catalog.Opened:
-        if model and model.startswith("~"):
-            model = str(typed_path(model))
-        engine = engine_name(self.settings, self.wanted.engine, self.wanted.base_url)
-        return catalog.open_engine(self.settings, model, engine)
+        return open_model(self.settings, model, self.wanted.engine, self.wanted.base_url)
 
 
 @contextmanager

@@ -6,11 +6,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.cli.opening import engine_name, open_guard, open_library, open_store, read_settings, with_options
-from assistant.engines import catalog
+from assistant.cli.opening import open_guard, open_library, open_model, open_store, read_settings, with_options
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
-from assistant.terminal.home import typed_path
 from guardrails.policy import load as load_policy
 
 
@@ -49,8 +47,7 @@ def run_serve(asked: Asked) -> None:
     persona = library.get(settings.persona)
     policy = load_policy(settings.guard)
     with open_store(asked.db, settings) as store, listen(settings.host, settings.port, store) as listening:
-        model = str(typed_path(asked.model)) if asked.model and asked.model.startswith("~") else asked.model
-        opened = catalog.open_engine(settings, model, engine_name(settings, asked.engine, asked.base_url))
+        opened = open_model(settings, asked.model, asked.engine, asked.base_url)
         guard = open_guard(policy, settings)
         app = create_app(
             [Assistant(store, engine, guard) for engine in _with_adapters(opened.engine)],

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 
 from assistant.engines import model_folder, openai_server
-from assistant.engines.errors import EngineError
+from assistant.engines.errors import EngineError, check_prompt
 from assistant.engines.message_template import MessageTemplate, piece_id
 from assistant.engines.openai_server import CONNECT_SECONDS, Server
 from assistant.engines.openai_stream import Chunk, completion
@@ -79,12 +79,7 @@ class OpenAIEngine:
         self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
     ) -> AsyncGenerator[Delta, None]:
         """See `Engine.generate`. Each candidate is a request of its own: many servers know no `n`."""
-        if self._closed:
-            raise EngineError("the engine is closed")
-        if not prompt_ids:
-            raise EngineError("the prompt is empty")
-        if len(prompt_ids) >= self.window:
-            raise EngineError(f"the prompt takes {len(prompt_ids)} tokens, but the model's window is {self.window}")
+        check_prompt(prompt_ids, self.window, closed=self._closed)
         out: Out = asyncio.Queue()
         self._running.add(out)
         tasks = [asyncio.create_task(self._feed(out, i, list(prompt_ids), sampling)) for i in range(n)]

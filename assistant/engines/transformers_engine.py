@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.engines.errors import EngineError
+from assistant.engines.errors import EngineError, check_prompt
 from assistant.engines.protocol import Delta
 from assistant.sampling import Sampling
 from guardrails.errors import first_line
@@ -77,12 +77,7 @@ class TransformersEngine:
         self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
     ) -> AsyncGenerator[Delta, None]:
         """See `Engine.generate`."""
-        if self._closed:
-            raise EngineError("the engine is closed")
-        if not prompt_ids:
-            raise EngineError("the prompt is empty")
-        if len(prompt_ids) >= self.window:
-            raise EngineError(f"the prompt takes {len(prompt_ids)} tokens, but the model's window is {self.window}")
+        check_prompt(prompt_ids, self.window, closed=self._closed)
         from assistant.engines.request import Request
 
         loop = asyncio.get_running_loop()

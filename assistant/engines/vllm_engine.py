@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.engines import model_folder, vllm_start
-from assistant.engines.errors import EngineError
+from assistant.engines.errors import EngineError, check_prompt
 from assistant.engines.protocol import Delta
 from assistant.engines.reply_text import ReplyText
 from assistant.engines.vllm_worker import Job, Out, Worker
@@ -97,12 +97,7 @@ class VllmEngine:
         self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
     ) -> AsyncGenerator[Delta, None]:
         """See `Engine.generate`. Any request may use what any other left in the prefix cache."""
-        if self.worker.closed:
-            raise EngineError("the engine is closed")
-        if not prompt_ids:
-            raise EngineError("the prompt is empty")
-        if len(prompt_ids) >= self.window:
-            raise EngineError(f"the prompt takes {len(prompt_ids)} tokens, but the model's window is {self.window}")
+        check_prompt(prompt_ids, self.window, closed=self.worker.closed)
         out: Out = asyncio.Queue()
         jobs = [self._job(index, list(prompt_ids), sampling, out) for index in range(n)]
         for job in jobs:
