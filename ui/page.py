@@ -12,11 +12,12 @@ import gradio as gr
 from assistant.personas.library import PersonaLibrary
 from assistant.sampling import Sampling
 from assistant.service import Assistant
-from ui.chat import Chat, Update
+from ui.chat import Chat
 from ui.dashboard import add_dashboard
+from ui.desk import Desk
 from ui.editor import add_editor
 from ui.listing import Shelf
-from ui.parts import Parts
+from ui.parts import Parts, Update
 from ui.render import render
 from ui.tab import Tab
 from ui.transfer import take_in
@@ -118,18 +119,19 @@ def build(assistant: Assistant, library: PersonaLibrary, *, persona: str, users:
         parts = Parts(
             header, conversations, gallery, messages, live, status, composer, editing, where, who, keep, exports
         )
-        chat = Chat(assistant, library, persona, parts)
+        desk = Desk(assistant, library, persona)
+        chat = Chat(desk, parts)
         _wire(
             page, chat, parts, tab, sampling, new=new, send=send, stop=stop, cancel=cancel, search=search, shelf=shelf
         )
 
         def taken(file: str, tab: Tab, request: gr.Request) -> str:
             tab.listed = ""
-            return take_in(assistant.store, Path(file), chat.user(request))
+            return take_in(assistant.store, Path(file), desk.user(request))
 
         upload.upload(taken, [upload, tab], report, **_QUIET)
     add_editor(page, library, assistant.engine, locked=users, js=_ACTS)
-    add_dashboard(page, assistant.store, chat.user)
+    add_dashboard(page, assistant.store, desk.user)
     return page
 
 

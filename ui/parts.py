@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from html import escape
 from typing import Any
 
 import gradio as gr
+
+from assistant.errors import AssistantError
+
+# What a handler changes: components with their new values.
+Update = dict[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +34,8 @@ class Parts:
     def all(self) -> list[Any]:
         """Every one of them, as a handler's outputs."""
         return [getattr(self, field.name) for field in fields(self)]
+
+
+def tell(error: AssistantError) -> None:
+    """Shows an error. Gradio takes its text for HTML."""
+    gr.Warning(escape(str(error)), title="That did not work")

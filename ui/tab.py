@@ -31,3 +31,8 @@ class Tab:
     fresh: bool = True
     seen: Any = None
     listed: str = field(default="", repr=False)
+
+    def leave(self, conversation: int | None) -> None:
+        """Go over to another conversation, or to one that is yet to begin."""
+        self.conversation, self.seen, self.leaf = conversation, None, None
+        self.editing, self.everything = None, False

@@ -1,0 +1,83 @@
+"""What stands behind the chat page, and what of it a tab and its person may reach."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from assistant.errors import AssistantError
+from assistant.personas.library import PersonaLibrary
+from assistant.personas.persona import Persona
+from assistant.service import Assistant
+from assistant.store.errors import NotFoundError
+from assistant.store.records import Conversation, StoredMessage
+from assistant.turn import Turn
+from ui.tab import Tab
+
+
+class Desk:
+    """The assistant, its store and its personas, for everybody who has the page open."""
+
+    def __init__(self, assistant: Assistant, library: PersonaLibrary, persona: str) -> None:
+        """`persona` answers in a new conversation until another one is chosen."""
+        self.assistant = assistant
+        self.store = assistant.store
+        self.library = library
+        self._default = persona
+
+    def user(self, request: gr.Request) -> int | None:
+        """Who is logged in, None where nobody has to."""
+        return None if request.username is None else self.store.user(request.username).id
+
+    def arrive(self, tab: Tab, where: str, request: gr.Request) -> None:
+        """A tab that this server has not seen yet says itself where it is."""
+        if not tab.fresh:
+            return
+        tab.fresh = False
+        if where.isdecimal():
+            try:
+                tab.conversation = self.owned(int(where), self.user(request)).id
+            except (NotFoundError, OverflowError):
+                tab.conversation = None
+
+    def persona(self, tab: Tab) -> Persona:
+        """Who answers in this tab."""
+        if tab.conversation is not None:
+            conversation = self.store.conversation(tab.conversation)
+            return self.store.persona_version(conversation.persona_version_id).persona
+        try:
+            return self.library.get(tab.persona or self._default)
+        except AssistantError:
+            return self.library.all()[0]
+
+    def begin(self, tab: Tab, user: int | None) -> Conversation:
+        """A conversation as this tab has chosen it."""
+        version = self.store.save_persona(self.persona(tab))
+        conversation = self.store.create_conversation(version.id, user_id=user)
+        if tab.persistence is not None:
+            self.store.set_persistence(conversation.id, tab.persistence)
+        return conversation
+
+    def running(self, tab: Tab) -> Turn | None:
+        """The reply that this process is writing in the open conversation."""
+        if tab.conversation is None:
+            return None
+        leaf = self.store.conversation(tab.conversation).active_leaf_id
+        return None if leaf is None else self.assistant.running(leaf)
+
+    def leaf(self, conversation: Conversation) -> StoredMessage | None:
+        """The last message of the conversation's active branch."""
+        return None if conversation.active_leaf_id is None else self.store.message(conversation.active_leaf_id)
+
+    def message(self, tab: Tab, id: int) -> StoredMessage:
+        """A message of the open conversation, which is this person's. Raises AssistantError for any other."""
+        message = self.store.message(id)
+        if message.conversation_id != tab.conversation:
+            raise AssistantError(f"message {id} is not in this conversation")
+        return message
+
+    def owned(self, id: int, user: int | None) -> Conversation:
+        """Raises NotFoundError for somebody else's conversation, too: that it exists is not told."""
+        conversation = self.store.conversation(id)
+        if user is not None and conversation.user_id != user:
+            raise NotFoundError(f"There is no conversation {id}.")
+        return conversation
