@@ -15,23 +15,23 @@ from typing import Final
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
 from assistant.events import Notice
+from assistant.guarding import Guards, guarding, safer, strays
 from assistant.personas.persona import Persistence, Persona
 from assistant.sampling import Sampling
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
 from assistant.text import clean_text
-from assistant.turn import Guarding, Turn
+from assistant.turn import Turn
 from assistant.window import Exchanged, Fitted, fit
 from guardrails import adherence
-from guardrails.adherence import Adherence
+from guardrails.errors import UserError
 from guardrails.guard import Guard, unguarded
 from guardrails.messages import Message
+from guardrails.policy import Policy
 from guardrails.rendering import RenderingError
 
 TITLE_WIDTH = 60
-# For personas without words of their own.
 STRAYED = "the last reply was out of character: the persona's reminder goes with this message"
-REFUSAL = "I would rather not go into that. Ask me about something else, and I will gladly help."
 
 
 class _Active:
@@ -63,6 +63,7 @@ class Assistant:
         self.store = store
         self.engine = engine
         self.guard = guard or unguarded()
+        self.guards = Guards(self.guard)
         self._turns: set[Turn] = set()
         self._running: dict[int, Turn] = {}
         self._starting: set[asyncio.Task[Turn]] = set()
@@ -111,7 +112,7 @@ class Assistant:
         text = clean_text(text)
         if not text.strip():
             raise AssistantError("the message is empty: say something first")
-        anchored = persona is not None and bool(history) and self._strays(persona, history[-1])
+        anchored = persona is not None and bool(history) and strays(self.guard.policy, persona, history[-1])
         newest = Message("user", text)
         if persona is not None:
             newest = _newest(persona, text, None, anchored=anchored)
@@ -123,7 +124,11 @@ class Assistant:
             Turn(
                 None,
                 self.engine,
-                self._guarding(persona, partial(self._fit, instruction, history, self._safer(newest), sampling)),
+                guarding(
+                    self.guard,
+                    persona,
+                    partial(self._fit, instruction, history, safer(self.guard.policy, newest), sampling),
+                ),
                 fitted,
                 sampling,
                 name=name,
@@ -169,15 +174,16 @@ class Assistant:
         Raises:
             ContextError: it would not fit.
         """
-        persistence, leaf = None, None
+        persistence, leaf, conversation = None, None, None
         if conversation_id is not None:
             conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
             persistence, leaf = conversation.persistence, conversation.active_leaf_id
+            sampling = sampling or conversation.sampling
             persona = persona or await self._persona(conversation)
         if persona is None:
             raise AssistantError("a preview needs a conversation or a persona")
         branch = await self._branch(leaf if isinstance(parent_id, _Active) else parent_id)
-        anchored = await self._strayed(persona, branch)
+        anchored = await self._strayed(self.guards.policy(conversation), persona, branch)
         newest = _newest(persona, clean_text(text), persistence, anchored=anchored)
         sampling = sampling or persona.sampling
         history, dropped = as_exchanges(branch), _dropped_before(branch)
@@ -210,7 +216,7 @@ class Assistant:
             turn.stop("interrupted")
         await asyncio.gather(*(turn.wait() for turn in turns))
         await self.engine.close()
-        self.guard.close()
+        self.guards.close()
 
     async def _own(self, starting: Coroutine[None, None, Turn]) -> Turn:
         """Start a turn in a task of our own: a client that is cancelled in between leaves no half-begun turn."""
@@ -229,7 +235,7 @@ class Assistant:
     ) -> Turn:
         conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
         persona = await self._persona(conversation)
-        sampling = sampling or persona.sampling
+        sampling = sampling or conversation.sampling or persona.sampling
         parent = conversation.active_leaf_id if isinstance(parent_id, _Active) else parent_id
         asked, reply = await asyncio.to_thread(
             self.store.begin_turn,
@@ -248,7 +254,7 @@ class Assistant:
     async def _retry(self, conversation_id: int, reply_id: int | None, sampling: Sampling | None) -> Turn:
         conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
         persona = await self._persona(conversation)
-        sampling = sampling or persona.sampling
+        sampling = sampling or conversation.sampling or persona.sampling
         target = reply_id if reply_id is not None else conversation.active_leaf_id
         if target is None:
             raise AssistantError("there is nothing to answer again yet: say something first")
@@ -283,11 +289,13 @@ class Assistant:
         notices: tuple[Notice, ...] = ()
         fitted: Fitted | AssistantError
         again: Callable[[], Fitted] | None = None
+        guard = self.guard
         try:
+            guard = await self.guards.guard(conversation)
             if (conversation.model, conversation.engine) != (self.engine.model, self.engine.name):
                 await asyncio.to_thread(self.store.set_model, conversation.id, self.engine.model, self.engine.name)
             branch = await self._branch(asked.parent_id)
-            anchored = await self._strayed(persona, branch)
+            anchored = await self._strayed(guard.policy, persona, branch)
             newest = _newest(persona, asked.content, conversation.persistence, anchored=anchored)
             history, dropped = as_exchanges(branch), _dropped_before(branch)
             fitted = await asyncio.to_thread(self._fit, persona.instruction, history, newest, sampling, dropped)
@@ -301,21 +309,21 @@ class Assistant:
                 notices = (Notice("context", _dropped_notice(fitted.dropped_turns)),)
             if anchored:
                 notices = (*notices, Notice("persona", STRAYED))
-            again = partial(self._fit, persona.instruction, history, self._safer(newest), sampling, dropped)
-        except (AssistantError, RenderingError) as error:
+            again = partial(self._fit, persona.instruction, history, safer(guard.policy, newest), sampling, dropped)
+        except (UserError, RenderingError) as error:
             # The message is stored: its turn fails, and says why, instead of vanishing.
             fitted = AssistantError(str(error))
         turn = Turn(
             self.store,
             self.engine,
-            self._guarding(persona, again),
+            guarding(guard, persona, again),
             fitted,
             sampling,
             name=str(conversation.id),
             conversation_id=conversation.id,
             user_message_id=asked.id,
             reply_id=reply.id,
-            policy_hash=self.guard.digest,
+            policy_hash=guard.digest,
             notices=notices,
         )
         self._running[reply.id] = turn
@@ -344,31 +352,13 @@ class Assistant:
             dropped_turns=dropped_turns,
         )
 
-    def _guarding(self, persona: Persona | None, again: Callable[[], Fitted] | None) -> Guarding:
-        gate, policy = self.guard.gate, self.guard.policy
-        if persona is not None and persona.checks:
-            gate = Adherence(gate, persona.checks, policy.adherence)
-        refusal = (persona.refusal if persona is not None else "") or REFUSAL
-        return Guarding(gate, refusal, policy.replacement, again, self.guard.best_of)
-
-    def _safer(self, newest: Message) -> Message:
-        return Message("user", f"{self.guard.policy.safety_prefix}\n\n{newest.content}")
-
-    async def _strayed(self, persona: Persona, branch: list[StoredMessage]) -> bool:
+    async def _strayed(self, policy: Policy, persona: Persona, branch: list[StoredMessage]) -> bool:
         """Whether the branch's last reply kept less of the persona's checks than the policy wants."""
         replies = [message.id for message in branch if message.role == "assistant"]
-        if not (replies and persona.checks and self.guard.policy.adherence):
+        if not (replies and persona.checks and policy.adherence):
             return False
         verdicts = await asyncio.to_thread(self.store.verdicts, replies[-1])
         return any(verdict.judge == adherence.NAME and verdict.decision == "flag" for verdict in verdicts)
-
-    def _strays(self, persona: Persona, last: Exchanged) -> bool:
-        """Whether a reply that no verdict is stored of kept less of the persona's checks than the policy wants."""
-        level = self.guard.policy.adherence
-        if not (persona.checks and level):
-            return False
-        question, reply = last
-        return adherence.adherence(persona.checks, reply.content, question.content, level).flagged
 
     def _reserve(self, sampling: Sampling) -> int:
         """Tokens kept free for the reply: its limit, but never more than half the window."""

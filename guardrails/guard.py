@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from guardrails.audit import Audit
 from guardrails.gate import CommitWindow, Gate, OpenGate
 from guardrails.judge import Exchange, Judge, Stage, Verdict, asked
 from guardrails.monitor import Monitor
-from guardrails.policy import Policy, PolicyError
+from guardrails.policy import Policy, PolicyError, load
 
 if TYPE_CHECKING:
     from guardrails.best_of import BestOf
@@ -29,6 +31,8 @@ class Guard:
     best_of: BestOf | None = None
     audit: Audit | None = None
     scorers: tuple[Scorer, ...] = ()
+    # Builds another policy's guard as this one was built.
+    remake: Callable[[Policy], Guard] | None = None
 
     @property
     def digest(self) -> str:
@@ -53,6 +57,19 @@ class Guard:
                     return judged
         return judged or [Verdict("none", "", passed=True, stage="final", reason="nothing was judged")]
 
+    @property
+    def strict_policy(self) -> Policy:
+        """This guard's policy, tightened by the shipped profile `strict`."""
+        return self.policy.tightened(load("strict"))
+
+    def stricter(self) -> Guard:
+        """The guard of `strict_policy`; it shares this one's models and is closed before it.
+
+        Raises:
+            UserError: what it needs besides cannot be read.
+        """
+        return (self.remake or build)(self.strict_policy)
+
     def close(self) -> None:
         """End the models' threads and close the audit log."""
         for scorer in self.scorers:
@@ -66,18 +83,34 @@ def unguarded() -> Guard:
     return Guard(Policy(version=1, name="off", mode="off"), OpenGate())
 
 
-def build(policy: Policy, *, audit: Path | None = None, texts: bool = False, vllm: bool = False) -> Guard:
+def build(
+    policy: Policy,
+    *,
+    audit: Path | None = None,
+    texts: bool = False,
+    vllm: bool = False,
+    lent: Mapping[str, Scorer] | None = None,
+) -> Guard:
     """The policy's guard, its models loaded, its decisions written to `audit`; see `Audit` for `texts`.
 
-    With `vllm` the models run on vLLM instead of transformers; what they say is the same.
+    With `vllm` the models run on vLLM instead of transformers; what they say is the same. Models that are `lent`, by
+    name, are used in place of loading them again, and are not closed with the guard.
 
     Raises:
         UserError: rules, models or the log cannot be read or written; the text says which and why.
     """
+    made: dict[str, Scorer] = {}
+    models = dict(lent or {})
+    remake = partial(build, audit=audit, texts=texts, vllm=vllm, lent=models)
     if policy.mode == "off":
-        return Guard(policy, OpenGate())
+        return Guard(policy, OpenGate(), remake=remake)
+
+    def scorer(name: str) -> Scorer:
+        if name not in models:
+            models[name] = made[name] = _scorer(name, vllm=vllm)
+        return models[name]
+
     judges: list[Judge] = []
-    scorers: list[Scorer] = []
     if policy.rules != "none":
         from guardrails.rules.judge import RulesJudge
         from guardrails.rules.rules import load
@@ -90,8 +123,7 @@ def build(policy: Policy, *, audit: Path | None = None, texts: bool = False, vll
     if policy.reward_model is not None:
         from guardrails.reward.judge import RewardJudge
 
-        scorers = [_scorer(policy.reward_model, vllm=vllm)]
-        judges.append(RewardJudge(scorers[0], policy.prompt, policy.reply))
+        judges.append(RewardJudge(scorer(policy.reward_model), policy.prompt, policy.reply))
     if not judges:
         raise PolicyError(
             f"the policy '{policy.name}' has no rules, no instruction_leak and no reward_model: it would judge nothing"
@@ -99,24 +131,22 @@ def build(policy: Policy, *, audit: Path | None = None, texts: bool = False, vll
     log = None if audit is None else Audit(audit, policy=policy.digest(), texts=texts)
     window = CommitWindow(judges, windows=policy.windows, seconds=policy.seconds, fail_open=policy.fail_open, audit=log)
     if policy.mode == "monitor":
-        return Guard(policy, Monitor(window), tuple(judges), None, log, tuple(scorers))
+        return Guard(policy, Monitor(window), tuple(judges), None, log, tuple(made.values()), remake)
     best_of = None
     if policy.best_of > 1:
-        if not scorers:
+        if policy.reward_model is None:
             raise PolicyError(f"the policy '{policy.name}' has best_of = {policy.best_of}, which needs a reward_model")
-        if policy.helpfulness_model is not None:
-            scorers.append(_scorer(policy.helpfulness_model, vllm=vllm))
-        best_of = _best_of(policy, scorers, log)
-    return Guard(policy, window, tuple(judges), best_of, log, tuple(scorers))
+        helpful = None if policy.helpfulness_model is None else scorer(policy.helpfulness_model)
+        best_of = _best_of(policy, scorer(policy.reward_model), helpful, log)
+    return Guard(policy, window, tuple(judges), best_of, log, tuple(made.values()), remake)
 
 
-def _best_of(policy: Policy, scorers: list[Scorer], audit: Audit | None) -> BestOf:
+def _best_of(policy: Policy, safety: Scorer, helpful: Scorer | None, audit: Audit | None) -> BestOf:
     from guardrails.best_of import BestOf
 
-    safety, *others = scorers
     return BestOf(
         safety,
-        others[0] if others else None,
+        helpful,
         n=policy.best_of,
         floor=policy.floor,
         seconds=policy.seconds,

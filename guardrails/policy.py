@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +19,10 @@ from guardrails.gate import Windows
 from guardrails.judge import Action
 
 PROFILES = Path(__file__).with_name("profiles")
+
+# From what holds nothing back to what says no more on the matter.
+Found = Action | Literal["none"]
+_HARDNESS: Final = ("none", "flag", "regenerate", "replace", "block")
 
 
 class PolicyError(UserError):
@@ -34,6 +38,11 @@ class Stage(Strict):
 
     threshold: float = Field(ge=0, le=1)
     action: Action = "block"
+
+    def tightened(self, other: Stage) -> Stage:
+        """The higher threshold and the harder action of the two."""
+        action = max(self.action, other.action, key=_HARDNESS.index)
+        return Stage(threshold=max(self.threshold, other.threshold), action=action)
 
 
 class Policy(Strict):
@@ -72,6 +81,32 @@ class Policy(Strict):
         """Whether text passes that no judge has judged."""
         return self.on_failure == "open"
 
+    def tightened(self, other: Policy) -> Policy:
+        """What holds back all that this policy does, and what `other` does besides; itself where that is nothing more.
+
+        Levels of different models say nothing of each other: this policy's model and levels stay where it has one.
+        """
+        if self.mode == "off":
+            return other
+        own_model = self.reward_model is not None
+        prompt, reply = (self.prompt, self.reply) if own_model else (other.prompt, other.reply)
+        if own_model and self.reward_model == other.reward_model:
+            prompt, reply = self.prompt.tightened(other.prompt), self.reply.tightened(other.reply)
+        changes: dict[str, object] = {
+            "mode": "enforce" if "enforce" in (self.mode, other.mode) else "monitor",
+            "rules": _harder(self.rules, other.rules),
+            "rule_files": tuple(dict.fromkeys((*self.rule_files, *other.rule_files))),
+            "instruction_leak": _harder(self.instruction_leak, other.instruction_leak),
+            "reward_model": self.reward_model or other.reward_model,
+            "prompt": prompt,
+            "reply": reply,
+            "on_failure": "closed" if "closed" in (self.on_failure, other.on_failure) else "open",
+            "floor": max(self.floor, other.floor),
+            "adherence": max(self.adherence, other.adherence),
+        }
+        tightened = self.model_copy(update=changes)
+        return self if tightened == self else tightened.model_copy(update={"name": f"{self.name}, {other.name}"})
+
     def digest(self) -> str:
         """SHA-256 of the content, in hex."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
@@ -94,6 +129,10 @@ def load(name: str) -> Policy:
         raise PolicyError(f"the policy {path} cannot be read: {error}") from error
     except ValidationError as error:
         raise PolicyError(f"the policy {path}: {first_mistake(error, 'file')}") from error
+
+
+def _harder(one: Found, other: Found) -> Found:
+    return max(one, other, key=_HARDNESS.index)
 
 
 def profiles() -> list[str]:

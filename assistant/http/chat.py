@@ -100,7 +100,7 @@ async def _stored(serving: Serving, request: Request, body: ChatRequest, target:
                 f"conversation {conversation.id} is with '{version.name}': name that as the model",
                 param="model",
             )
-        id, base = conversation.id, version.persona.sampling
+        id, base = conversation.id, conversation.sampling or version.persona.sampling
     else:
         persona = _persona(target, asked.system)
         id = await asyncio.to_thread(_begin, assistant, persona, asked)

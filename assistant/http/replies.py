@@ -56,7 +56,7 @@ class Answering(BaseModel):
     seed: int | None = Field(None, ge=0, lt=2**63)
 
     def over(self, base: Sampling) -> Sampling:
-        """The persona's settings with these."""
+        """The conversation's or persona's settings with these."""
         asked = self.model_dump(include=set(Sampling.model_fields), exclude_none=True)
         return Sampling.model_validate(base.model_dump() | asked)
 
@@ -146,7 +146,7 @@ async def _sampling(serving: Serving, conversation_id: int, body: Answering) -> 
     store = serving.store
     conversation = await asyncio.to_thread(store.conversation, conversation_id)
     version = await asyncio.to_thread(store.persona_version, conversation.persona_version_id)
-    return body.over(version.persona.sampling)
+    return body.over(conversation.sampling or version.persona.sampling)
 
 
 async def _answer(serving: Serving, request: Request, start: Start, stream: bool) -> Response:

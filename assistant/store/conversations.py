@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assistant.personas.persona import Persistence
+from assistant.sampling import Sampling
 from assistant.store.access import Access, drop_deleted_words
 from assistant.store.clock import now
 from assistant.store.errors import NotFoundError
-from assistant.store.records import Conversation, ConversationStats, ConversationSummary, Counts
+from assistant.store.records import Conversation, ConversationStats, ConversationSummary, Counts, Stricter
 from assistant.store.schema import ConversationRow as Table
 from assistant.store.schema import MessageRow, PersonaVersionRow, TagRow
 from assistant.text import clean_text
@@ -23,7 +24,7 @@ _ARRIVED = or_(Table.deleted_at.is_(None), Table.deleted_at >= 0)
 MAX_TITLE = 200
 MAX_TAG = 64
 
-_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
+_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     Table.id,
     Table.title,
     Table.persona_version_id,
@@ -33,11 +34,13 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
     Table.persistence,
     Table.pinned,
     Table.archived,
-    Table.message_count,
+    Table.message_count.label("messages"),
     Table.deleted_at,
     Table.created_at,
     Table.updated_at,
     Table.user_id,
+    Table.sampling,
+    Table.guard,
 )
 _SUMMARY: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     Table.id,
@@ -107,7 +110,7 @@ class Conversations(Access):
         newest = _newest_first(select(*_COLUMNS), archived=False, trashed=False).where(Table.message_count > 0)
         with self._read() as connection:
             row = connection.execute(newest.limit(1)).one_or_none()
-        return None if row is None else Conversation(*row)
+        return None if row is None else _record(row)
 
     def list_conversations(
         self,
@@ -159,6 +162,14 @@ class Conversations(Access):
     def set_persistence(self, conversation_id: int, persistence: Persistence | None) -> None:
         """None goes back to the persona's own setting."""
         self._set(conversation_id, persistence=persistence)
+
+    def set_sampling(self, conversation_id: int, sampling: Sampling | None) -> None:
+        """How replies are drawn from now on; None goes back to the persona's own settings."""
+        self._set(conversation_id, sampling=None if sampling is None else sampling.model_dump(mode="json"))
+
+    def set_guard(self, conversation_id: int, guard: Stricter | None) -> None:
+        """Hold back more from now on than the program's own guard does; None goes back to that."""
+        self._set(conversation_id, guard=guard)
 
     def set_pinned(self, conversation_id: int, pinned: bool) -> None:
         self._set(conversation_id, pinned=pinned)
@@ -265,7 +276,13 @@ def _conversation(connection: Connection, id: int) -> Conversation:
     row = connection.execute(select(*_COLUMNS).where(Table.id == id, _ARRIVED)).one_or_none()
     if row is None:
         raise unknown_conversation(id)
-    return Conversation(*row)
+    return _record(row)
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> Conversation:
+    sampling = None if row.sampling is None else Sampling.model_validate(row.sampling)
+    values = {**row._mapping, "sampling": sampling}
+    return Conversation(**values)
 
 
 def unlink(connection: Connection, which: ColumnElement[bool]) -> None:

@@ -87,6 +87,8 @@ class Imports(Access):
                     model=clean_text(new.model),
                     engine=clean_text(new.engine),
                     persistence=new.persistence,
+                    sampling=None if new.sampling is None else new.sampling.model_dump(mode="json"),
+                    guard=new.guard,
                     pinned=new.pinned,
                     archived=new.archived,
                     deleted_at=-moment,

@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from assistant.events import Status
 from assistant.personas.persona import Persistence, Persona
+from assistant.sampling import Sampling
 
 Role = Literal["system", "user", "assistant"]
+# A guard that a conversation may ask for: never a laxer one than whoever runs the program has set.
+Stricter = Literal["strict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class PersonaVersion:
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """`persistence` is None where the persona's own setting holds; `deleted_at` is set while it is in the trash.
-    `messages` counts all branches. `user_id` says whose it is, None where nobody had to log in."""
+    `messages` counts all branches. `user_id` says whose it is, None where nobody had to log in. `sampling` is None
+    where the persona's holds, `guard` where the program's own does."""
 
     id: int
     title: str
@@ -42,6 +46,8 @@ class Conversation:
     created_at: int
     updated_at: int
     user_id: int | None
+    sampling: Sampling | None = None
+    guard: Stricter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,8 @@ class NewConversation:
     model: str = ""
     engine: str = ""
     persistence: Persistence | None = None
+    sampling: Sampling | None = None
+    guard: Stricter | None = None
     pinned: bool = False
     archived: bool = False
     tags: Sequence[str] = ()

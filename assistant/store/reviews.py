@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assistant.store.access import Access
@@ -118,6 +118,12 @@ class Reviews(Access):
                 .returning(*_FEEDBACK)
             ).one()
         return Feedback(*row)
+
+    def newest_feedback(self, conversation_id: int) -> int | None:
+        """The id of what was last said about one of the conversation's messages: it changes when something is said."""
+        held = select(MessageRow.id).where(MessageRow.conversation_id == conversation_id)
+        with self._read() as connection:
+            return connection.scalars(select(func.max(FeedbackRow.id)).where(FeedbackRow.message_id.in_(held))).one()
 
     def feedback(self, message_id: int) -> list[Feedback]:
         """In the order it was given: the last one is what the person thinks now."""

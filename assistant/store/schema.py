@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration. Known here so that starting on a current database needs no Alembic.
-REVISION: Final = "0006"
+REVISION: Final = "0007"
 
 ROLES: Final = ("system", "user", "assistant")
 STATUSES: Final = ("streaming", "complete", "stopped", "interrupted", "blocked", "failed")
@@ -100,6 +100,9 @@ class ConversationRow(Base):
     model: Mapped[str] = mapped_column(Text, default="")
     engine: Mapped[str] = mapped_column(Text, default="")
     persistence: Mapped[str | None] = mapped_column(String(16))
+    # Empty where the persona's sampling and the guard's own policy hold.
+    sampling: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    guard: Mapped[str | None] = mapped_column(String(16))
     pinned: Mapped[bool] = mapped_column(default=False)
     archived: Mapped[bool] = mapped_column(default=False)
     # Kept here so that a list of conversations counts nothing.

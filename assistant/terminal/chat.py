@@ -62,7 +62,10 @@ class Chat:
 
     @property
     def sampling(self) -> Sampling:
-        return Sampling(**{**self.persona.sampling.model_dump(), **self.overrides})
+        own = None
+        if self.conversation_id is not None:
+            own = self.assistant.store.conversation(self.conversation_id).sampling
+        return Sampling(**{**(own or self.persona.sampling).model_dump(), **self.overrides})
 
     def conversation(self) -> Conversation:
         """The conversation, begun now if there was none."""

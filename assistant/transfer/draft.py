@@ -8,7 +8,8 @@ from typing import Any
 
 from assistant.errors import AssistantError
 from assistant.personas.persona import Persistence, Persona
-from assistant.store.records import Feedback, NewConversation, NewMessage, Verdict
+from assistant.sampling import Sampling
+from assistant.store.records import Feedback, NewConversation, NewMessage, Stricter, Verdict
 from assistant.store.store import Store
 from assistant.text import clean_text
 
@@ -42,6 +43,8 @@ class Draft:
     model: str = ""
     engine: str = ""
     persistence: Persistence | None = None
+    sampling: Sampling | None = None
+    guard: Stricter | None = None
     tags: list[str] = field(default_factory=list)
     pinned: bool = False
     archived: bool = False
@@ -74,6 +77,8 @@ def store_draft(store: Store, draft: Draft) -> int:
             model=draft.model,
             engine=draft.engine,
             persistence=draft.persistence,
+            sampling=draft.sampling,
+            guard=draft.guard,
             pinned=draft.pinned,
             archived=draft.archived,
             tags=draft.tags,

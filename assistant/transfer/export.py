@@ -31,6 +31,8 @@ def export_json(store: Store, conversation_id: int) -> dict[str, Any]:
         "model": conversation.model,
         "engine": conversation.engine,
         "persistence": conversation.persistence,
+        "sampling": None if conversation.sampling is None else conversation.sampling.model_dump(mode="json"),
+        "guard": conversation.guard,
         "pinned": conversation.pinned,
         "archived": conversation.archived,
         "tags": store.tags(conversation_id),

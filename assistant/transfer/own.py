@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from assistant.events import Status
 from assistant.personas.files import PersonaFileError, validate
 from assistant.personas.persona import Persistence, Persona
-from assistant.store.records import Feedback, NewMessage, Role, Verdict
+from assistant.sampling import Sampling
+from assistant.store.records import Feedback, NewMessage, Role, Stricter, Verdict
 from assistant.text import clean_text
 from assistant.transfer.draft import Draft, ItemError
 from assistant.transfer.export import VERSION
@@ -84,6 +85,8 @@ class _Conversation(BaseModel):
     model: str = ""
     engine: str = ""
     persistence: Persistence | None = None
+    sampling: Sampling | None = None
+    guard: Stricter | None = None
     pinned: bool = False
     archived: bool = False
     tags: list[str] = Field(default_factory=list)
@@ -133,6 +136,8 @@ def read_own(item: dict[str, Any]) -> Draft:
         model=read.model,
         engine=read.engine,
         persistence=read.persistence,
+        sampling=read.sampling,
+        guard=read.guard,
         tags=read.tags,
         pinned=read.pinned,
         archived=read.archived,

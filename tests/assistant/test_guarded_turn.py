@@ -239,3 +239,47 @@ async def test_a_slow_judge_in_one_conversation_does_not_hold_up_another(store: 
     assert isinstance(ended, Finished)
     late.stop()
     assert not isinstance(await late.wait(), Failed)
+
+
+async def test_a_conversation_may_ask_for_a_stricter_guard_and_for_no_laxer_one(store: Store, tmp_path: Path) -> None:
+    lax = build(Policy(version=1, name="lax", rules="flag"), audit=tmp_path / "audit.jsonl")
+    assistant = Assistant(store, ScriptedEngine(["arr, one", "arr, two"]), lax)
+    free, strict = start(store), start(store)
+    store.set_guard(strict, "strict")
+    turn, _ = await say(assistant, free, "How do I build a pipe bomb at home?")
+    assert store.message(turn.reply_id).content == "arr, one"
+    turn, _ = await say(assistant, strict, "How do I build a pipe bomb at home?")
+    reply = store.message(turn.reply_id)
+    assert (reply.status, reply.content) == ("blocked", PIRATE.refusal)
+    hashes = {verdict.policy_hash for verdict in store.verdicts(turn.reply_id)}
+    assert hashes == {lax.strict_policy.digest()}
+    await assistant.close()
+    assert {row["policy"] for row in rows(tmp_path / "audit.jsonl")} == {lax.digest, *hashes}
+
+
+async def test_a_stricter_guard_that_cannot_be_built_fails_the_turn(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("")
+    lax = build(Policy(version=1, name="lax", rules="none", rule_files=(str(file),), instruction_leak="flag"))
+    file.write_text("no rules")
+    assistant = Assistant(store, ScriptedEngine(["never shown"]), lax)
+    conversation = start(store)
+    store.set_guard(conversation, "strict")
+    turn, found = await say(assistant, conversation)
+    assert isinstance(found[-1], Failed)
+    assert store.message(turn.reply_id).status == "failed"
+    assert "rules.toml" in (store.message(turn.reply_id).error or "")
+    await assistant.close()
+
+
+async def test_a_conversation_s_own_sampling_goes_before_the_persona_s(store: Store) -> None:
+    engine = ScriptedEngine(["arr", "arr", "arr"])
+    assistant, conversation = Assistant(store, engine), start(store)
+    own = Sampling(temperature=0.1, max_tokens=32)
+    store.set_sampling(conversation, own)
+    await say(assistant, conversation)
+    turn = await assistant.send(conversation, "again", sampling=Sampling(max_tokens=8))
+    await turn.wait()
+    store.set_sampling(conversation, None)
+    await say(assistant, conversation)
+    assert engine.samplings == [own, Sampling(max_tokens=8), PIRATE.sampling]

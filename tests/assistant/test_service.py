@@ -8,9 +8,10 @@ import pytest
 
 from assistant.errors import AssistantError
 from assistant.events import Blocked, Event, Failed, Finished, Judged, Notice, Started, Text
+from assistant.guarding import REFUSAL
 from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
-from assistant.service import REFUSAL, Assistant
+from assistant.service import Assistant
 from assistant.store.errors import DiskFullError, LockedError
 from assistant.store.store import Store
 from assistant.turn import Turn

@@ -111,3 +111,28 @@ def test_best_of_loads_both_models(tmp_path: Path) -> None:
 
 def test_a_policy_error_is_a_user_error() -> None:
     assert issubclass(PolicyError, UserError)
+
+
+async def test_a_stricter_guard_shares_the_model_and_holds_more_back(tmp_path: Path) -> None:
+    folder = save(tmp_path / "model", "encoder")
+    values = {"version": 1, "name": "t", "rules": "none", "reward_model": str(folder)}
+    stages = {"prompt": {"threshold": 0.0}, "reply": {"threshold": 0.0}}
+    guard = build(Policy.model_validate(values | stages), audit=tmp_path / "audit.jsonl")
+    stricter = guard.stricter()
+    assert len(guard.scorers) == 1
+    assert stricter.scorers == ()
+    exchange = Exchange(BOMB, "")
+    assert [verdict.judge for verdict in await guard.verdicts(exchange)] == ["reward"]
+    held = await stricter.verdicts(exchange)
+    assert [(verdict.judge, verdict.passed) for verdict in held] == [("rules", False)]
+    stricter.close()
+    # Closing it left the model to the other one.
+    assert (await guard.verdicts(exchange))[0].score is not None
+    guard.close()
+
+
+async def test_where_nothing_is_judged_a_stricter_guard_is_the_strict_profile() -> None:
+    stricter = unguarded().stricter()
+    assert stricter.policy == load("strict")
+    assert not (await stricter.verdicts(Exchange(BOMB, "")))[-1].passed
+    stricter.close()

@@ -155,7 +155,7 @@ def test_a_downgrade_to_base_leaves_an_empty_database_that_opens_again(path: Pat
 
 def test_a_downgrade_to_an_unknown_schema_names_those_there_are(path: Path) -> None:
     fill(path)
-    with pytest.raises(UpgradeError, match="0001, 0002, 0003, 0005, 0006 or base"):
+    with pytest.raises(UpgradeError, match="0001, 0002, 0003, 0005, 0006, 0007 or base"):
         downgrade(resolve_url(str(path)), "0042")
 
 

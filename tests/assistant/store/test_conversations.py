@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from assistant.personas.persona import Persona
+from assistant.sampling import Sampling
 from assistant.store.check import check
 from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import Conversation, NewMessage, PersonaVersion
@@ -47,6 +48,8 @@ def test_settings_are_kept(store: Store, conversation: Conversation, pirate: Per
     store.set_persona(conversation.id, other.id)
     store.set_model(conversation.id, "llama", "vllm")
     store.set_persistence(conversation.id, "remind")
+    store.set_sampling(conversation.id, Sampling(temperature=0, seed=7))
+    store.set_guard(conversation.id, "strict")
     store.set_pinned(conversation.id, True)
     store.set_archived(conversation.id, True)
     changed = store.conversation(conversation.id)
@@ -54,8 +57,12 @@ def test_settings_are_kept(store: Store, conversation: Conversation, pirate: Per
     assert changed.persona_version_id == other.id
     assert (changed.model, changed.engine, changed.persistence) == ("llama", "vllm", "remind")
     assert (changed.pinned, changed.archived) == (True, True)
+    assert (changed.sampling, changed.guard) == (Sampling(temperature=0, seed=7), "strict")
     store.set_persistence(conversation.id, None)
-    assert store.conversation(conversation.id).persistence is None
+    store.set_sampling(conversation.id, None)
+    store.set_guard(conversation.id, None)
+    changed = store.conversation(conversation.id)
+    assert (changed.persistence, changed.sampling, changed.guard) == (None, None, None)
 
 
 def test_the_list_is_ordered_by_what_was_said_last(store: Store, pirate: PersonaVersion) -> None:

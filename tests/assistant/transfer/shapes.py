@@ -70,6 +70,8 @@ def reviewed(draw: st.DrawFn, persona_version_id: int, rows: list[NewMessage]) -
         model=draw(texts),
         engine=draw(texts),
         persistence=draw(st.sampled_from([None, "pin", "remind"])),
+        sampling=draw(st.sampled_from([None, Sampling(temperature=0, seed=7, stop=("END",))])),
+        guard=draw(st.sampled_from([None, "strict"])),
         pinned=draw(st.booleans()),
         archived=draw(st.booleans()),
         tags=draw(st.lists(texts, max_size=3)),
