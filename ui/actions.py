@@ -38,6 +38,8 @@ class Actions:
                 tab.limit += PAGE
             case "earlier":
                 tab.everything, tab.seen = True, None
+            case "filter":
+                return {self._parts.search: f"#{event.get('tag', '')}"}
             case "edit":
                 message = desk.message(tab, number(event, "id"))
                 tab.editing = message.id
@@ -48,7 +50,6 @@ class Actions:
             case "rate":
                 rated = desk.message(tab, number(event, "id"))
                 store.add_feedback(rated.id, number(event, "rating"), event.get("comment", ""))
-                tab.seen = None
             case _:
                 conversation = desk.owned(number(event, "id"), user)
                 self._sort(tab, conversation, act, event)

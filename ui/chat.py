@@ -7,13 +7,12 @@ reply follows it, so a page that was reloaded, or another tab, shows the same re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import gradio as gr
 
 from assistant.errors import AssistantError
-from assistant.sampling import Sampling
 from ui import render
 from ui.actions import Actions, Event, number
 from ui.desk import Desk
@@ -27,11 +26,11 @@ from ui.tab import Tab
 class Chat:
     """The handlers of one page, for every tab that shows it."""
 
-    def __init__(self, desk: Desk, parts: Parts) -> None:
+    def __init__(self, desk: Desk, screen: Screen, parts: Parts) -> None:
         self._desk = desk
         self._assistant = desk.assistant
         self._parts = parts
-        self._screen = Screen(desk, parts)
+        self._screen = screen
         self._actions = Actions(desk, parts)
 
     async def load(self, tab: Tab, request: gr.Request) -> AsyncIterator[Update]:
@@ -50,23 +49,21 @@ class Chat:
         async for update in self._show(tab, request):
             yield update
 
-    async def send(
-        self, text: str, tab: Tab, where: str, sampling: Sampling | None, request: gr.Request
-    ) -> AsyncIterator[Update]:
+    async def send(self, text: str, tab: Tab, where: str, request: gr.Request) -> AsyncIterator[Update]:
         """Say something: a new message, or what was meant instead of an old one."""
         self._desk.arrive(tab, where, request)
         try:
-            self._refuse_second(tab)
+            await asyncio.to_thread(self._refuse_second, tab)
             if tab.editing is not None:
                 old = await asyncio.to_thread(self._desk.message, tab, tab.editing)
-                await self._assistant.edit(old.id, text, sampling=sampling)
+                await self._assistant.edit(old.id, text)
             elif text.strip() and tab.conversation is None:
                 tab.conversation = (await asyncio.to_thread(self._desk.begin, tab, self._desk.user(request))).id
                 tab.leaf = None
             if tab.editing is None:
                 if tab.conversation is None:
                     raise AssistantError("the message is empty: say something first")
-                await self._assistant.send(tab.conversation, text, parent_id=tab.leaf, sampling=sampling)
+                await self._assistant.send(tab.conversation, text, parent_id=tab.leaf)
         except AssistantError as error:
             tell(error)
         else:
@@ -76,12 +73,14 @@ class Chat:
             yield update
 
     async def stop(self, tab: Tab, where: str, request: gr.Request) -> AsyncIterator[Update]:
-        """End the running reply; what came of it stays."""
+        """End the running reply, whichever process writes it; what came of it stays."""
         self._desk.arrive(tab, where, request)
         turn = self._desk.running(tab)
         if turn is not None:
             turn.stop()
             await turn.wait()
+        else:
+            await asyncio.to_thread(self._desk.end_reply_elsewhere, tab)
         async for update in self._show(tab, request):
             yield update
 
@@ -106,17 +105,15 @@ class Chat:
             tab.search, tab.shelf, tab.limit = search, shelf, PAGE
         return await asyncio.to_thread(self._screen.changes, tab, self._desk.user(request))
 
-    async def act(
-        self, tab: Tab, where: str, sampling: Sampling | None, event: Event, request: gr.Request
-    ) -> AsyncIterator[Update]:
+    async def act(self, tab: Tab, where: str, event: Event, request: gr.Request) -> AsyncIterator[Update]:
         """A button in the list, the gallery or a message."""
         self._desk.arrive(tab, where, request)
         extra: Update = {}
         try:
             if event.get("act") == "retry":
-                self._refuse_second(tab)
+                await asyncio.to_thread(self._refuse_second, tab)
                 reply = await asyncio.to_thread(self._desk.message, tab, number(event, "id"))
-                await self._assistant.retry(reply.conversation_id, reply.id, sampling=sampling)
+                await self._assistant.retry(reply.conversation_id, reply.id)
             else:
                 extra = await asyncio.to_thread(self._actions.act, tab, event, self._desk.user(request))
         except AssistantError as error:
@@ -126,39 +123,11 @@ class Chat:
         async for update in self._show(tab, request):
             yield update
 
-    async def choose_persona(self, name: str, tab: Tab, where: str, request: gr.Request) -> Update:
-        """Somebody else answers from now on."""
-        self._desk.arrive(tab, where, request)
-
-        def choose() -> None:
-            persona = self._desk.library.get(name)
-            if tab.conversation is None:
-                tab.persona = persona.name
-            else:
-                self._desk.store.set_persona(tab.conversation, self._desk.store.save_persona(persona).id)
-
-        return await self._setting(choose, tab, request)
-
-    async def choose_persistence(self, mode: str, tab: Tab, where: str, request: gr.Request) -> Update:
-        """How the instruction is kept before the model."""
-        self._desk.arrive(tab, where, request)
-
-        def choose() -> None:
-            tab.persistence = "remind" if mode == "remind" else "pin" if mode == "pin" else None
-            if tab.conversation is not None:
-                self._desk.store.set_persistence(tab.conversation, tab.persistence)
-
-        return await self._setting(choose, tab, request)
-
-    async def _setting(self, change: Callable[[], None], tab: Tab, request: gr.Request) -> Update:
-        try:
-            await asyncio.to_thread(change)
-        except AssistantError as error:
-            tell(error)
-        return await asyncio.to_thread(self._screen.changes, tab, self._desk.user(request))
-
     def _refuse_second(self, tab: Tab) -> None:
-        if self._desk.running(tab) is not None:
+        if tab.conversation is None:
+            return
+        desk = self._desk
+        if desk.is_growing(desk.leaf(desk.store.conversation(tab.conversation))):
             raise AssistantError("a reply is being written: wait for its end, or stop it")
 
     async def _show(self, tab: Tab, request: gr.Request) -> AsyncIterator[Update]:

@@ -12,7 +12,7 @@ import gradio as gr
 import pandas as pd
 
 from assistant.store.figures import LOOKED_AT
-from assistant.store.records import JudgedReply
+from assistant.store.records import DayCount, JudgedReply
 from assistant.store.store import Store
 from guardrails import adherence
 from ui.render import render
@@ -21,6 +21,9 @@ _DAYS: Final = 30
 # Later turns are rare, and a mean of two replies says nothing.
 _TURNS: Final = 40
 _BINS: Final = 20
+# From the best to the worst; the colours are told apart on light and dark, and by most who see few colours.
+_DECISIONS: Final = {"pass": "#2a9d8f", "flag": "#e9b44c", "unavailable": "#8d99ae", "block": "#c8553d"}
+_KEPT: Final = {"checks passed (adherence)": "#2a9d8f", "replies that pass all (recall)": "#5b7db1"}
 
 
 def add_dashboard(page: gr.Blocks, store: Store, user: Callable[[gr.Request], int | None]) -> None:
@@ -35,36 +38,30 @@ def add_dashboard(page: gr.Blocks, store: Store, user: Callable[[gr.Request], in
             )
             totals = gr.HTML("", elem_id="totals", apply_default_css=False, padding=False)
             with gr.Row():
-                daily = gr.BarPlot(
-                    visible=False, x="day", y="messages", title="Messages a day, last 30 days", y_lim=[0, None]
-                )
-                kept = gr.LinePlot(
-                    visible=False,
-                    x="turn",
-                    y="share",
+                daily = _bars(f"Messages, last {_DAYS} days", "day", "messages", x_title="day (UTC)", x_bin="1d")
+                kept = _plot(
+                    gr.LinePlot,
+                    "Is the persona kept?",
+                    "turn",
+                    "share",
+                    y_title="share of 1",
                     color="measure",
-                    title="Is the persona kept? By turn",
+                    colors=_KEPT,
                     y_lim=[0, 1],
-                    y_title="share",
                 )
             with gr.Row():
-                scores = gr.BarPlot(
-                    visible=False,
-                    x="score",
-                    y="verdicts",
+                scores = _bars(
+                    "Scores of the judges",
+                    "score",
+                    "verdicts",
+                    x_title="score (probability of being safe)",
                     color="judge",
-                    title="Scores of the judges",
                     x_lim=[0, 1],
-                    sort=None,
                 )
-                decisions = gr.BarPlot(
-                    visible=False, x="judge", y="verdicts", color="decision", title="Decisions of the judges"
-                )
+                decisions = _bars("Decisions of the judges", "judge", "verdicts", color="decision", colors=_DECISIONS)
             with gr.Row():
-                first = gr.BarPlot(
-                    visible=False, x="until first text", y="replies", title="Time until the first text", sort=None
-                )
-                judging = gr.BarPlot(visible=False, x="judge", y="ms", title="Median time of a verdict, in ms")
+                first = _bars("Time until the first text", "within", "replies", x_title="seconds, at most")
+                judging = _bars("Median time of a verdict", "judge", "time", y_title="time (ms)")
         plots = [totals, daily, kept, scores, decisions, first, judging]
 
         def load(request: gr.Request) -> list[Any]:
@@ -72,6 +69,20 @@ def add_dashboard(page: gr.Blocks, store: Store, user: Callable[[gr.Request], in
             return [shown, *(gr.update(value=table, visible=not table.empty) for table in tables)]
 
         page.load(load, None, plots, show_progress="hidden", api_visibility="private", concurrency_limit=None)
+
+
+def _bars(title: str, x: str, y: str, **more: Any) -> gr.BarPlot:
+    bars: gr.BarPlot = _plot(gr.BarPlot, title, x, y, **more)
+    return bars
+
+
+def _plot(kind: Any, title: str, x: str, y: str, *, colors: dict[str, str] | None = None, **more: Any) -> Any:
+    """A plot of the columns `x` and `y`, hidden while there is nothing to show.
+
+    Categories stand in the order of the table's rows: Gradio's `sort` is left out on purpose.
+    """
+    looks = {"x_title": x, "y_title": y, "y_lim": [0, None], "height": 280, "color_map": colors}
+    return kind(visible=False, x=x, y=y, title=title, elem_classes="plot", **(looks | more))
 
 
 def figures(store: Store, user: int | None) -> list[Any]:
@@ -93,7 +104,7 @@ def figures(store: Store, user: int | None) -> list[Any]:
     )
     return [
         totals,
-        pd.DataFrame({"day": [_day(count.day) for count in days], "messages": [count.messages for count in days]}),
+        _messages(days),
         _kept(judged),
         _histogram(safety),
         _decisions(safety),
@@ -102,8 +113,9 @@ def figures(store: Store, user: int | None) -> list[Any]:
     ]
 
 
-def _day(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%d %b")
+def _messages(days: Iterable[DayCount]) -> pd.DataFrame:
+    rows = [(datetime.fromtimestamp(count.day / 1000, UTC), count.messages) for count in days]
+    return pd.DataFrame(rows, columns=["day", "messages"])
 
 
 def _kept_overall(judged: Iterable[JudgedReply]) -> str:
@@ -117,9 +129,10 @@ def _kept(judged: Iterable[JudgedReply]) -> pd.DataFrame:
         if verdict.judge == adherence.NAME and verdict.score is not None and verdict.turn <= _TURNS:
             by_turn[verdict.turn].append(verdict.score)
     rows = []
+    adherence_name, recall_name = _KEPT
     for turn, scores in sorted(by_turn.items()):
-        rows.append((turn, sum(scores) / len(scores), "adherence: checks passed"))
-        rows.append((turn, sum(score >= 1 for score in scores) / len(scores), "recall: replies that pass all"))
+        rows.append((turn, sum(scores) / len(scores), adherence_name))
+        rows.append((turn, sum(score >= 1 for score in scores) / len(scores), recall_name))
     return pd.DataFrame(rows, columns=["turn", "share", "measure"])
 
 
@@ -136,7 +149,13 @@ def _decisions(safety: Iterable[JudgedReply]) -> pd.DataFrame:
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for verdict in safety:
         counts[verdict.judge, verdict.decision] += 1
-    return pd.DataFrame([(*key, count) for key, count in counts.items()], columns=["judge", "decision", "verdicts"])
+    rows = sorted(((*key, count) for key, count in counts.items()), key=lambda row: (_rank(row[1]), row[0]))
+    return pd.DataFrame(rows, columns=["judge", "decision", "verdicts"])
+
+
+def _rank(decision: str) -> int:
+    """What came from elsewhere may name decisions that no judge of ours makes."""
+    return [*_DECISIONS].index(decision) if decision in _DECISIONS else len(_DECISIONS)
 
 
 def _waits(waits: Iterable[int]) -> pd.DataFrame:
@@ -145,20 +164,20 @@ def _waits(waits: Iterable[int]) -> pd.DataFrame:
     for wait in waits:
         steps[math.ceil(math.log2(max(wait, 32)))] += 1
     every = range(min(steps), max(steps) + 1) if steps else range(0)
-    rows = [(_within(2**step), steps[step]) for step in every]
-    return pd.DataFrame(rows, columns=["until first text", "replies"])
+    rows = [(_seconds(2**step), steps[step]) for step in every]
+    return pd.DataFrame(rows, columns=["within", "replies"])
 
 
-def _within(milliseconds: int) -> str:
-    return f"≤ {milliseconds} ms" if milliseconds < 1000 else f"≤ {milliseconds / 1000:.1f} s"
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.2g}" if milliseconds < 10_000 else f"{milliseconds / 1000:.0f}"
 
 
 def _judging(safety: Iterable[JudgedReply]) -> pd.DataFrame:
     times: dict[str, list[float]] = defaultdict(list)
     for verdict in safety:
         times[verdict.judge].append(verdict.latency_ms)
-    rows = [(judge, _percentile(found, 0.5)) for judge, found in times.items()]
-    return pd.DataFrame(rows, columns=["judge", "ms"])
+    rows = [(judge, _percentile(found, 0.5)) for judge, found in sorted(times.items())]
+    return pd.DataFrame(rows, columns=["judge", "time"])
 
 
 def _percentile(values: Iterable[float], at: float) -> float:

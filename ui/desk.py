@@ -11,7 +11,7 @@ from assistant.service import Assistant
 from assistant.store.errors import NotFoundError
 from assistant.store.records import Conversation, StoredMessage
 from assistant.turn import Turn
-from ui.tab import Tab
+from ui.tab import Choices, Tab
 
 
 class Desk:
@@ -53,9 +53,20 @@ class Desk:
         """A conversation as this tab has chosen it."""
         version = self.store.save_persona(self.persona(tab))
         conversation = self.store.create_conversation(version.id, user_id=user)
-        if tab.persistence is not None:
-            self.store.set_persistence(conversation.id, tab.persistence)
+        if tab.choices.persistence is not None:
+            self.store.set_persistence(conversation.id, tab.choices.persistence)
+        if tab.choices.sampling is not None:
+            self.store.set_sampling(conversation.id, tab.choices.sampling)
+        if tab.choices.guard is not None:
+            self.store.set_guard(conversation.id, tab.choices.guard)
         return conversation
+
+    def choices(self, tab: Tab) -> Choices:
+        """How replies are made in the open conversation, or in the one that begins next."""
+        if tab.conversation is None:
+            return tab.choices
+        conversation = self.store.conversation(tab.conversation)
+        return Choices(conversation.persistence, conversation.sampling, conversation.guard)
 
     def running(self, tab: Tab) -> Turn | None:
         """The reply that this process is writing in the open conversation."""
@@ -63,6 +74,22 @@ class Desk:
             return None
         leaf = self.store.conversation(tab.conversation).active_leaf_id
         return None if leaf is None else self.assistant.running(leaf)
+
+    def is_growing(self, leaf: StoredMessage | None) -> bool:
+        """Whether somebody writes this reply: this process, or another one on the same database."""
+        if leaf is None or leaf.status != "streaming":
+            return False
+        if self.assistant.running(leaf.id) is not None:
+            return True
+        self.store.interrupt_dead()
+        return self.store.message(leaf.id).status == "streaming"
+
+    def end_reply_elsewhere(self, tab: Tab) -> None:
+        """Ask the process that writes the open conversation's last reply to stop."""
+        if tab.conversation is not None:
+            leaf = self.leaf(self.store.conversation(tab.conversation))
+            if leaf is not None and self.is_growing(leaf):
+                self.store.ask_to_stop(leaf.id)
 
     def leaf(self, conversation: Conversation) -> StoredMessage | None:
         """The last message of the conversation's active branch."""

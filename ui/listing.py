@@ -1,4 +1,4 @@
-"""The list of conversations: by date, or what a search finds."""
+"""The list of conversations: by date, those with a tag, or what a search finds."""
 
 from __future__ import annotations
 
@@ -25,12 +25,19 @@ def listing(
     undo: Conversation | None,
     limit: int = PAGE,
 ) -> str:
-    """The list as HTML. `undo` is a conversation that was just moved to the trash."""
-    hits = store.search(search, _FOUND, user_id=user) if search.strip() else None
+    """The list as HTML. A `search` for `#tag` lists what has the tag, any other what was said. `undo` is a conversation
+    that was just moved to the trash."""
+    tag = tag_of(search)
+    hits = store.search(search, _FOUND, user_id=user) if search.strip() and tag is None else None
     found: list[ConversationSummary] = []
     if hits is None:
         found = store.list_conversations(
-            limit + 1, archived=shelf == "archive", trashed=shelf == "trash", user_id=user, pinned_first=True
+            limit + 1,
+            archived=shelf == "archive",
+            trashed=shelf == "trash",
+            tag=tag,
+            user_id=user,
+            pinned_first=True,
         )
     return render(
         "conversations",
@@ -38,9 +45,16 @@ def listing(
         groups=by_date(found[:limit], datetime.now().astimezone().date()),
         more=len(found) > limit,
         shelf=shelf,
+        tag=tag,
         open=open_id,
         undo=undo,
     )
+
+
+def tag_of(search: str) -> str | None:
+    """The tag that is searched for, None where words are."""
+    typed = search.strip()
+    return typed[1:].strip() or None if typed.startswith("#") else None
 
 
 def by_date(found: list[ConversationSummary], today: date) -> list[tuple[str, list[ConversationSummary]]]:

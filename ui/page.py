@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
 from assistant.personas.library import PersonaLibrary
-from assistant.sampling import Sampling
 from assistant.service import Assistant
 from ui.chat import Chat
 from ui.dashboard import add_dashboard
 from ui.desk import Desk
 from ui.editor import add_editor
 from ui.listing import Shelf
+from ui.panel import build_panel
 from ui.parts import Parts, Update
 from ui.render import render
+from ui.screen import Screen
+from ui.settings import Settings
 from ui.tab import Tab
 from ui.transfer import take_in
 
@@ -45,28 +46,9 @@ window.steadfast.changed(element);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Sampling:
-    own: gr.Checkbox
-    temperature: gr.Slider
-    top_p: gr.Slider
-    max_tokens: gr.Slider
-    seed: gr.Number
-
-    def all(self) -> list[Any]:
-        return [self.own, self.temperature, self.top_p, self.max_tokens, self.seed]
-
-
-def _sampling(own: bool, temperature: float, top_p: float, max_tokens: float, seed: float | None) -> Sampling | None:
-    """The settings' sampling, None for the persona's own."""
-    if not own:
-        return None
-    kept = None if seed is None or seed < 0 else int(seed)
-    return Sampling(temperature=temperature, top_p=top_p, max_tokens=int(max_tokens), seed=kept)
-
-
 def build(assistant: Assistant, library: PersonaLibrary, *, persona: str, users: bool) -> gr.Blocks:
     """The page. `users`: people log in, and each sees their own conversations."""
+    desk = Desk(assistant, library, persona)
     with gr.Blocks(title="Steadfast", fill_width=True, analytics_enabled=False) as page:
         gr.Navbar(visible=False)
         tab = gr.State(Tab(persona=persona))
@@ -76,7 +58,11 @@ def build(assistant: Assistant, library: PersonaLibrary, *, persona: str, users:
                 gr.HTML(render("brand"), apply_default_css=False, padding=False)
                 new = gr.Button("New chat", elem_id="new-chat", variant="secondary")
                 search = gr.Textbox(
-                    placeholder="Search", label="Search conversations", show_label=False, elem_id="search", max_lines=1
+                    placeholder="Search, or #tag",
+                    label="Search conversations",
+                    show_label=False,
+                    elem_id="search",
+                    max_lines=1,
                 )
                 shelf = gr.Radio(
                     [("Chats", "chats"), ("Archive", "archive"), ("Trash", "trash")],
@@ -114,22 +100,19 @@ def build(assistant: Assistant, library: PersonaLibrary, *, persona: str, users:
                         stop = gr.Button("Stop", variant="stop", elem_id="stop", scale=0)
                     status = _html("status")
             with gr.Column(elem_id="settings", scale=0):
-                who, keep, sampling, exports, upload, report = _settings()
+                panel = build_panel(desk)
         gr.HTML(render("help"), apply_default_css=False, padding=False, elem_id="help-box")
-        parts = Parts(
-            header, conversations, gallery, messages, live, status, composer, editing, where, who, keep, exports
-        )
-        desk = Desk(assistant, library, persona)
-        chat = Chat(desk, parts)
-        _wire(
-            page, chat, parts, tab, sampling, new=new, send=send, stop=stop, cancel=cancel, search=search, shelf=shelf
-        )
+        parts = Parts(header, conversations, gallery, messages, live, status, composer, editing, where, search, panel)
+        screen = Screen(desk, parts)
+        chat = Chat(desk, screen, parts)
+        _wire(page, chat, parts, tab, new=new, send=send, stop=stop, cancel=cancel, shelf=shelf)
+        _wire_settings(Settings(desk, screen), parts, tab)
 
         def taken(file: str, tab: Tab, request: gr.Request) -> str:
             tab.listed = ""
             return take_in(assistant.store, Path(file), desk.user(request))
 
-        upload.upload(taken, [upload, tab], report, **_QUIET)
+        panel.upload.upload(taken, [panel.upload, tab], panel.report, **_QUIET)
     add_editor(page, library, assistant.engine, locked=users, js=_ACTS)
     add_dashboard(page, assistant.store, desk.user)
     return page
@@ -143,24 +126,12 @@ _QUIET: Final[dict[str, Any]] = {
 }
 
 
-def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, sampling: _Sampling, **controls: Any) -> None:
+def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, **controls: Any) -> None:
     everything = parts.all()
 
-    async def send(
-        text: str, tab: Tab, where: str, own: bool, temperature: float, top_p: float, max_tokens: float,
-        seed: float | None, request: gr.Request,
-    ) -> AsyncIterator[Update]:  # fmt: skip
-        chosen = _sampling(own, temperature, top_p, max_tokens, seed)
-        async for update in chat.send(text, tab, where, chosen, request):
-            yield update
-
-    async def act(
-        tab: Tab, where: str, own: bool, temperature: float, top_p: float, max_tokens: float,
-        seed: float | None, event: gr.EventData, request: gr.Request,
-    ) -> AsyncIterator[Update]:  # fmt: skip
-        chosen = _sampling(own, temperature, top_p, max_tokens, seed)
+    async def act(tab: Tab, where: str, event: gr.EventData, request: gr.Request) -> AsyncIterator[Update]:
         said = {str(key): str(value) for key, value in (event._data or {}).items()}
-        async for update in chat.act(tab, where, chosen, said, request):
+        async for update in chat.act(tab, where, said, request):
             yield update
 
     async def browse(search: str, shelf: Shelf, tab: Tab, where: str, request: gr.Request) -> Update:
@@ -170,50 +141,37 @@ def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, sampling: _S
     gr.Timer(TICK_SECONDS).tick(chat.tick, [tab, parts.where], everything, **(_QUIET | {"trigger_mode": "once"}))
     gr.on(
         [parts.composer.submit, controls["send"].click],
-        send,
-        [parts.composer, tab, parts.where, *sampling.all()],
+        chat.send,
+        [parts.composer, tab, parts.where],
         everything,
         **_QUIET,
     )
     for html in (parts.conversations, parts.gallery, parts.messages):
-        html.act(act, [tab, parts.where, *sampling.all()], everything, **_QUIET)
+        html.act(act, [tab, parts.where], everything, **_QUIET)
     controls["stop"].click(chat.stop, [tab, parts.where], everything, **_QUIET)
     controls["new"].click(chat.new, [tab], everything, **_QUIET)
     controls["cancel"].click(chat.cancel_edit, [tab], [parts.composer, parts.editing], **_QUIET)
     gr.on(
-        [controls["search"].change, controls["shelf"].input],
+        [parts.search.change, controls["shelf"].input],
         browse,
-        [controls["search"], controls["shelf"], tab, parts.where],
+        [parts.search, controls["shelf"], tab, parts.where],
         everything,
         **(_QUIET | {"trigger_mode": "always_last"}),
     )
-    parts.persona.input(chat.choose_persona, [parts.persona, tab, parts.where], everything, **_QUIET)
-    parts.persistence.input(chat.choose_persistence, [parts.persistence, tab, parts.where], everything, **_QUIET)
 
 
-def _settings() -> tuple[gr.Dropdown, gr.Radio, _Sampling, gr.HTML, gr.UploadButton, gr.Markdown]:
-    gr.HTML('<h2 id="settings-title">Settings</h2>', apply_default_css=False, padding=False)
-    who = gr.Dropdown([], label="Who answers", elem_id="persona")
-    keep = gr.Radio(
-        [("As the persona says", "persona"), ("Said once, first", "pin"), ("Reminded each time", "remind")],
-        value="persona",
-        label="How the instruction is kept",
-        elem_id="persistence",
+def _wire_settings(settings: Settings, parts: Parts, tab: gr.State) -> None:
+    panel, here, everything = parts.panel, [tab, parts.where], parts.all()
+    panel.persona.input(settings.choose_persona, [panel.persona, *here], everything, **_QUIET)
+    panel.persistence.input(settings.choose_persistence, [panel.persistence, *here], everything, **_QUIET)
+    panel.guard.input(settings.choose_guard, [panel.guard, *here], everything, **_QUIET)
+    gr.on(
+        [panel.own.input, panel.temperature.input, panel.top_p.input, panel.max_tokens.input, panel.seed.input],
+        settings.choose_sampling,
+        [*panel.sampling(), *here],
+        everything,
+        **(_QUIET | {"trigger_mode": "always_last"}),
     )
-    with gr.Accordion("How replies are drawn", open=False):
-        own = gr.Checkbox(False, label="My own settings instead of the persona's", elem_id="own-sampling")
-        sampling = _Sampling(
-            own,
-            gr.Slider(0, 2, 0.7, step=0.05, label="Temperature", info="0 always takes the likeliest word"),
-            gr.Slider(0.05, 1, 0.9, step=0.05, label="Top p", info="Share of likely words kept"),
-            gr.Slider(16, 2048, 256, step=16, label="Longest reply, in tokens"),
-            gr.Number(None, label="Seed", info="Empty for a new one every time", precision=0),
-        )
-    with gr.Accordion("Export and import", open=False):
-        exports = gr.HTML("", apply_default_css=False, padding=False)
-        upload = gr.UploadButton("Import a file", file_types=[".json", ".jsonl", ".md"], size="sm", elem_id="import")
-        report = gr.Markdown(elem_id="imported")
-    return who, keep, sampling, exports, upload, report
 
 
 def _html(name: str) -> gr.HTML:

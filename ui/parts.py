@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.errors import AssistantError
+from ui.panel import Panel
 
 # What a handler changes: components with their new values.
 Update = dict[Any, Any]
@@ -27,13 +28,13 @@ class Parts:
     composer: gr.Textbox
     editing: gr.Row
     where: gr.Textbox
-    persona: gr.Dropdown
-    persistence: gr.Radio
-    exports: gr.HTML
+    search: gr.Textbox
+    panel: Panel
 
     def all(self) -> list[Any]:
         """Every one of them, as a handler's outputs."""
-        return [getattr(self, field.name) for field in fields(self)]
+        own = [getattr(self, field.name) for field in fields(self) if field.name != "panel"]
+        return [*own, *self.panel.all()]
 
 
 def tell(error: AssistantError) -> None:

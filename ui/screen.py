@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import gradio as gr
 
-from assistant.personas.persona import Persona
 from assistant.store.errors import NotFoundError
 from assistant.store.records import Conversation
 from ui import render
 from ui.desk import Desk
 from ui.listing import listing
+from ui.panel import panel_changes
 from ui.parts import Parts, Update
 from ui.tab import Tab
 from ui.view import look
@@ -41,14 +41,22 @@ class Screen:
         if listed != tab.listed:
             tab.listed = listed
             update[parts.conversations] = listed
+        conversation = self._open(tab, user)
+        if conversation is None:
+            update |= self._new_conversation(tab)
+        else:
+            update |= self._conversation(tab, conversation)
+        return update | panel_changes(self._desk, parts.panel, tab, self._desk.persona(tab))
+
+    def _open(self, tab: Tab, user: int | None) -> Conversation | None:
+        """The open conversation, which may have been erased elsewhere."""
         if tab.conversation is None:
-            return update | self._new_conversation(tab)
+            return None
         try:
-            conversation = self._desk.owned(tab.conversation, user)
+            return self._desk.owned(tab.conversation, user)
         except NotFoundError:
             tab.leave(None)
-            return update | self._new_conversation(tab)
-        return update | self._conversation(tab, conversation)
+            return None
 
     def _deleted(self, tab: Tab) -> Conversation | None:
         """What this tab last moved to the trash, while it is there."""
@@ -77,18 +85,17 @@ class Screen:
             parts.live: "",
             parts.status: "",
             parts.where: "",
-            **self._settings(None, persona, tab.persistence),
         }
 
     def _conversation(self, tab: Tab, conversation: Conversation) -> Update:
         desk = self._desk
+        growing = desk.is_growing(desk.leaf(conversation))
         leaf = desk.leaf(conversation)
-        running = leaf is not None and desk.assistant.running(leaf.id) is not None
-        if leaf is not None and leaf.status == "streaming" and not running and self._store.interrupt_dead():
-            leaf = desk.leaf(conversation)
+        here = leaf is not None and desk.assistant.running(leaf.id) is not None
         # While a reply grows here, what is stored of it twice a second is no news.
-        newest: object = leaf.id if leaf is not None and running else leaf
-        seen = (replace(conversation, updated_at=0), newest, running, tab.everything)
+        newest: object = leaf.id if leaf is not None and here else leaf
+        said = replace(conversation, updated_at=0, sampling=None, guard=None)
+        seen = (said, newest, here, tab.everything, self._store.newest_feedback(conversation.id))
         if tab.seen == seen:
             return {}
         tab.seen, tab.leaf = seen, conversation.active_leaf_id
@@ -96,24 +103,13 @@ class Screen:
         parts, title = self._parts, conversation.title or "Untitled"
         update: Update = {
             parts.header: render.header(
-                title, shown.persona.title, conversation=conversation.id, running=running, adherence=shown.adherence
+                title, shown.persona.title, conversation=conversation.id, running=growing, adherence=shown.adherence
             ),
             parts.gallery: gr.update(value="", visible=False),
-            parts.messages: render.messages(shown, running=running, everything=tab.everything),
+            parts.messages: render.messages(shown, running=here, everything=tab.everything),
             parts.status: render.status(shown, desk.assistant.engine.window),
             parts.where: str(conversation.id),
-            **self._settings(conversation.id, shown.persona, conversation.persistence),
         }
-        if not running:
+        if not here:
             update[parts.live] = ""
         return update
-
-    def _settings(self, conversation: int | None, persona: Persona, persistence: str | None) -> Update:
-        parts, names = self._parts, [(one.title, one.name) for one in self._desk.library.all()]
-        if persona.name not in {name for _, name in names}:
-            names.append((persona.title, persona.name))
-        return {
-            parts.persona: gr.update(choices=names, value=persona.name),
-            parts.persistence: persistence or "persona",
-            parts.exports: render.render("exports", conversation=conversation),
-        }

@@ -6,21 +6,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.personas.persona import Persistence
+from assistant.sampling import Sampling
+from assistant.store.records import Stricter
 from ui.listing import PAGE, Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How replies are made, where that is not left to the persona and the server."""
+
+    persistence: Persistence | None = None
+    sampling: Sampling | None = None
+    guard: Stricter | None = None
 
 
 @dataclass(slots=True)
 class Tab:
-    """`conversation` is None for one that begins with its first message, to `persona`; what is said next goes after
-    `leaf`, so two tabs that went apart make branches. `editing` is a message that is
-    about to be said differently; `following` the running reply that this tab shows as it grows. `seen` and `listed`
-    stand for what the page shows now, so that only what changed is sent. `fresh`: the tab is new, or the server is.
+    """`conversation` is None for one that begins with its first message, to `persona` and with `choices`; what is said
+    next goes after `leaf`, so two tabs that went apart make branches. `editing` is a message that is about to be said
+    differently; `following` the running reply that this tab shows as it grows. `seen`, `settings` and `listed` stand
+    for what the page shows now, so that only what changed is sent. `fresh`: the tab is new, or the server is.
     """
 
     persona: str = ""
     conversation: int | None = None
     leaf: int | None = None
-    persistence: Persistence | None = None
+    choices: Choices = Choices()
     everything: bool = False
     editing: int | None = None
     following: int | None = None
@@ -30,6 +41,7 @@ class Tab:
     undo: int | None = None
     fresh: bool = True
     seen: Any = None
+    settings: Any = None
     listed: str = field(default="", repr=False)
 
     def leave(self, conversation: int | None) -> None:

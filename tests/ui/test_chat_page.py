@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.scripted_engine import Reply
-from tests.ui.conftest import Site, composer, open_page, replies, say
+from assistant.events import Finished
+from assistant.service import Assistant
+from assistant.store.store import Store
+from tests.scripted_engine import Reply, ScriptedEngine
+from tests.ui.conftest import PATIENCE_MS, Site, composer, open_page, replies, say
 
 SLOW = Reply("one two three four five six seven eight nine ten " * 12, delay=0.05)
 
@@ -120,6 +125,33 @@ def test_two_tabs_show_the_same_growing_reply(page: Page, context: BrowserContex
     assert replies(page).last.locator(".text").inner_text() == replies(second).last.locator(".text").inner_text()
 
 
+def test_a_reply_that_another_process_writes_is_shown_and_stopped(page: Page, site: Site) -> None:
+    site.say("Hello.")
+    say(page, "Hi")
+    expect(replies(page).last).to_contain_text("Hello.")
+    conversation = site.store.latest_conversation()
+    assert conversation is not None
+
+    async def elsewhere() -> str:
+        # Another server on the same database has its own assistant, and the page's knows nothing of its turns.
+        with Store.open(site.store.url) as store:
+            other = Assistant(store, ScriptedEngine([SLOW]))
+            turn = await other.send(conversation.id, "Count")
+            ended = await turn.wait()
+            await other.close()
+        return ended.status if isinstance(ended, Finished) else ended.error
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(asyncio.run, elsewhere())
+        expect(page.locator("#messages .streaming .text")).to_contain_text("one two three")
+        say(page, "Me, too")
+        expect(page.get_by_text("a reply is being written")).to_be_visible()
+        page.locator("#stop").click()
+        assert other.result(PATIENCE_MS / 1000) == "stopped"
+    expect(replies(page).last).to_contain_text("Stopped here.")
+    expect(page.locator("#send")).to_be_visible()
+
+
 def test_a_failed_reply_says_why(page: Page, site: Site) -> None:
     site.say(Reply("This breaks off", fail_after=2), "Now it works.")
     say(page, "Go")
@@ -143,17 +175,30 @@ def test_a_blocked_reply_is_shown_as_such_in_the_persona_s_voice(page: Page, sit
     expect(mark.locator("tbody tr").first).to_contain_text("rules")
     expect(mark.locator("tbody")).to_contain_text("block")
     expect(mark.locator("tbody")).to_contain_text("ms")
+    # It stays open when the conversation is drawn again.
+    page.get_by_label("Good reply").last.click()
+    expect(page.get_by_label("Comment on this reply")).to_be_visible()
+    expect(mark.locator("table")).to_be_visible()
+    mark.locator("summary").click()
+    page.get_by_label("Bad reply").last.click()
+    expect(page.get_by_label("Bad reply").last).to_have_attribute("aria-pressed", "true")
+    expect(mark.locator("table")).to_be_hidden()
 
 
-def test_thumbs_and_a_comment_are_stored(page: Page, site: Site) -> None:
+def test_thumbs_and_a_comment_are_stored_and_shown_in_another_tab(
+    page: Page, context: BrowserContext, site: Site
+) -> None:
     site.say("A fine reply.")
     say(page, "Go")
     expect(replies(page).last).to_contain_text("A fine reply.")
+    second = open_page(context, page.url)
+    expect(replies(second).last).to_contain_text("A fine reply.")
     page.get_by_label("Bad reply").last.click()
     expect(page.get_by_label("Bad reply").last).to_have_attribute("aria-pressed", "true")
     page.get_by_label("Comment on this reply").fill("too short")
     page.get_by_label("Comment on this reply").press("Enter")
-    expect(replies(page).last).to_contain_text("Your comment: too short")
+    for tab in (page, second):
+        expect(replies(tab).last).to_contain_text("Your comment: too short")
     conversation = site.store.latest_conversation()
     assert conversation is not None
     assert conversation.active_leaf_id is not None

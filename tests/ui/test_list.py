@@ -49,6 +49,28 @@ def test_rename_tag_pin(page: Page, site: Site) -> None:
     expect(page.locator("#conversations h2").first).to_have_text("Pinned")
 
 
+def test_a_click_on_a_tag_lists_what_has_it(page: Page, site: Site) -> None:
+    for title, tags in (("About rain", "weather, water"), ("About snow", "weather"), ("About sand", "")):
+        talk(page, site, title)
+        if tags:
+            form = menu(page, title)
+            form.get_by_label("Tags").fill(tags)
+            form.get_by_role("button", name="Set tags").click()
+            expect(item(page, title).locator(".tags button").first).to_be_visible()
+    search = page.locator("#search").get_by_role("textbox")
+    item(page, "About rain").get_by_role("button", name="weather").click()
+    expect(search).to_have_value("#weather")
+    expect(page.locator("#conversations .item")).to_have_count(2)
+    expect(item(page, "About sand")).to_have_count(0)
+    item(page, "About rain").get_by_role("button", name="water").click()
+    expect(page.locator("#conversations .item")).to_have_count(1)
+    expect(item(page, "About rain")).to_be_visible()
+    search.fill("#desert")
+    expect(page.locator("#conversations")).to_contain_text("Nothing here has the tag desert.")
+    search.fill("")
+    expect(item(page, "About sand")).to_be_visible()
+
+
 def test_archive_delete_and_undo(page: Page, site: Site) -> None:
     talk(page, site, "Put me away")
     menu(page, "Put me away").get_by_role("button", name="Archive").click()

@@ -2,6 +2,7 @@
 (() => {
   const find = (selector) => document.querySelector(selector);
   let target = null; // a found message, to be scrolled to once it is there
+  const opened = new Set(); // the replies whose safety table is open: it stays so when they are drawn again
   let following = new URL(location.href).searchParams.has('c'); // whether the newest words are kept in view
 
   const theme = () => localStorage.getItem('steadfast:theme') ||
@@ -31,6 +32,7 @@
     },
     // One of our parts of the page shows something new.
     changed(element) {
+      for (const id of opened) element.querySelector(`#${id} .safety`)?.setAttribute('open', '');
       if (element.closest('#header')) place(element.querySelector('[data-conversation]'));
       if (!element.closest('#scroll')) return;
       const found = target && document.getElementById(target);
@@ -93,6 +95,12 @@
     }
     if (!event.target.closest('#sidebar, [data-page="sidebar"], [popover]')) document.body.classList.remove('show-sidebar');
     if (event.target.closest('#send')) following = true;
+  });
+
+  // A click, unlike the toggle it causes, is never of an element that is being taken away.
+  document.addEventListener('click', (event) => {
+    const safety = event.target.closest('.safety > summary')?.parentElement;
+    if (safety) opened[safety.open ? 'delete' : 'add'](safety.closest('.message').id);
   });
 
   // A menu opens beside its button.
