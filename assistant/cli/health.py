@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -45,6 +46,7 @@ def examine(db: str | None) -> list[Finding]:
         ("database", lambda: _database(settings, db)),
         ("personas", lambda: _personas(settings)),
         ("guard", lambda: _guard(settings)),
+        ("web", _web),
     ]
     for subject, check in checks:
         try:
@@ -194,6 +196,16 @@ def _guard(settings: Settings) -> Iterator[Finding]:
         yield Finding("warning", "guard", f"{name}: judged by {judges}, nothing is held back; log: {settings.audit}")
     else:
         yield Finding("ok", "guard", f"{name}: judged by {judges} before it is shown; log: {settings.audit}")
+
+
+def _web() -> Iterator[Finding]:
+    from assistant.cli.serving_web import INSTALL, missing_packages
+
+    missing = missing_packages()
+    if missing:
+        yield Finding("note", "web", f"the page needs {', '.join(missing)}; chatting works without: {INSTALL}")
+    else:
+        yield Finding("ok", "web", f"gradio {importlib.metadata.version('gradio')}; open the page with assistant web")
 
 
 def _personas(settings: Settings) -> Iterator[Finding]:

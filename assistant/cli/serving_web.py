@@ -17,16 +17,26 @@ from assistant.errors import AssistantError
 from assistant.http.binding import is_local, open_socket
 from assistant.service import Assistant
 
+# What the extra `ui` brings, as it is imported.
+_PACKAGES = ("gradio", "latex2mathml", "markdown_it", "mdit_py_plugins", "pygments")
+INSTALL = "pip install 'steadfast[ui]'"
+
+
+def missing_packages() -> list[str]:
+    """What the page needs and is not installed."""
+    return [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+
 
 def run_web(wanted: Wanted, host: str, port: int, browser: bool) -> None:
     """Serve the page until Ctrl-C.
 
     Raises:
-        AssistantError: Gradio is missing, the address cannot be used or would be open to strangers, or what a chat
+        AssistantError: packages are missing, the address cannot be used or would be open to strangers, or what a chat
             needs is not there.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise AssistantError("the web page needs Gradio: pip install 'steadfast[ui]'")
+    missing = missing_packages()
+    if missing:
+        raise AssistantError(f"the web page needs {', '.join(missing)}: {INSTALL}")
     with prepare(wanted) as prepared:
         users = bool(prepared.store.users())
         if not users and not is_local(host):

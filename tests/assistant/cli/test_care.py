@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from assistant.cli import serving_web
 from assistant.engines import catalog, vllm_start
 from assistant.store.store import Store
 from guardrails import vllm_environment
@@ -105,6 +106,15 @@ def test_doctor_tells_the_wrong_build_of_vllm(
     assert "torchvision does not fit this torch" in printed
     if gpu:
         assert "warning  vllm        takes 68 of the GPU's 80 GB (vllm.memory_share); 10 GB are free" in printed
+
+
+def test_doctor_says_what_the_web_page_needs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not serving_web.missing_packages():
+        assert "ok       web         gradio 6." in run("doctor").stdout
+    monkeypatch.setattr(serving_web, "_PACKAGES", ("assistant", "no_such_package", "nor_this_one"))
+    found = run("doctor").stdout
+    assert "note     web         the page needs no_such_package, nor_this_one; chatting works without" in found
+    assert "pip install 'steadfast[ui]'" in found
 
 
 def test_doctor_asks_the_server_of_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
