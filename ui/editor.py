@@ -81,7 +81,11 @@ def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, lock
 
     def check(kept: dict[str, Any], *values: Any) -> dict[Any, Any]:
         given = dict(zip(FIELDS, values, strict=True))
-        return {report: judge(given, kept, engine), save: gr.update(interactive=not problems_of(given, kept))}
+        found, fine = judge(given, kept, engine), not problems_of(given, kept)
+        # Last, since what was being checked may have been saved meanwhile.
+        if given == kept.get("saved"):
+            found = kept["said"]
+        return {report: found, save: gr.update(interactive=fine)}
 
     def store(kept: dict[str, Any], *values: Any) -> dict[Any, Any]:
         given = dict(zip(FIELDS, values, strict=True))
@@ -95,6 +99,7 @@ def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, lock
         done = render(
             "report", problems=[], tokens=(engine.template.count(persona.instruction), engine.window), saved=str(path)
         )
+        kept |= {"saved": given, "said": done}
         return {report: done, shelf: shown()}
 
     with page:
