@@ -71,6 +71,17 @@ def test_a_click_on_a_tag_lists_what_has_it(page: Page, site: Site) -> None:
     expect(item(page, "About sand")).to_be_visible()
 
 
+def test_an_open_menu_stays_open_when_the_list_is_drawn_again(page: Page, site: Site) -> None:
+    talk(page, site, "About chess")
+    opened = menu(page, "About chess")
+    conversation = site.store.list_conversations()[0]
+    site.store.set_title(conversation.id, "Named elsewhere")
+    expect(item(page, "Named elsewhere")).to_be_visible()
+    expect(opened).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(opened).to_have_count(0)
+
+
 def test_archive_delete_and_undo(page: Page, site: Site) -> None:
     talk(page, site, "Put me away")
     menu(page, "Put me away").get_by_role("button", name="Archive").click()

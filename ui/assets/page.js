@@ -2,6 +2,7 @@
 (() => {
   const find = (selector) => document.querySelector(selector);
   let target = null; // a found message, to be scrolled to once it is there
+  let menu = null; // the id of the open menu: it stays so when its list is drawn again
   const opened = new Set(); // the replies whose safety table is open: it stays so when they are drawn again
   let following = new URL(location.href).searchParams.has('c'); // whether the newest words are kept in view
 
@@ -21,6 +22,7 @@
     acting(button) {
       const {act, message} = button.dataset;
       button.closest('[popover]')?.hidePopover();
+      menu = null;
       if (act === 'open') {
         target = message ? `message-${message}` : null;
         following = !target;
@@ -32,6 +34,8 @@
     },
     // One of our parts of the page shows something new.
     changed(element) {
+      const drawn = menu && element.querySelector(`#${menu}`);
+      if (drawn && !drawn.matches(':popover-open')) drawn.showPopover();
       for (const id of opened) element.querySelector(`#${id} .safety`)?.setAttribute('open', '');
       if (element.closest('#header')) place(element.querySelector('[data-conversation]'));
       if (!element.closest('#scroll')) return;
@@ -105,7 +109,10 @@
 
   // A menu opens beside its button.
   document.addEventListener('toggle', (event) => {
-    if (event.newState !== 'open' || !event.target.matches?.('.menu')) return;
+    if (!event.target.matches?.('.menu')) return;
+    if (event.newState === 'open') menu = event.target.id;
+    else if (menu === event.target.id) menu = null;
+    if (event.newState !== 'open') return;
     const from = find(`[popovertarget="${event.target.id}"]`).getBoundingClientRect();
     const {offsetWidth: width, offsetHeight: height} = event.target;
     event.target.style.left = `${Math.max(8, Math.min(from.left, innerWidth - width - 8))}px`;
