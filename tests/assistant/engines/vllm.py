@@ -33,7 +33,7 @@ def make_adapter(folder: Path, base: Path = BUNDLED_FOLDER, *, rank: int = 4, se
     model: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), config)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.3)
+            torch.nn.init.normal_(weight, std=1.0)
     model.save_pretrained(folder)
     return folder
 
