@@ -31,7 +31,10 @@ def recall(result: Result) -> Figure:
     histories = [h for h in ("compliant", "violating", "own") if any(cell.history == h for cell in totals)]
     turns = sorted({cell.turn for cell in totals})
     figure = Figure(figsize=(1.2 + 3.9 * len(histories), 1.5 + 2.6 * len(groups)), layout="constrained")
-    figure.suptitle(f"Recall by turn, {result.settings['n']} dialogues an arm, band: 95 % Wilson interval")
+    # One history makes a narrow picture.
+    between = "\n" if len(histories) == 1 else ", "
+    title = f"Recall by turn, {result.settings['n']} dialogues an arm{between}band: 95 % Wilson interval"
+    figure.suptitle(title)
     panels = figure.subplots(len(groups), len(histories), squeeze=False, sharey=True)
     for row, group in enumerate(groups):
         for column, history in enumerate(histories):
