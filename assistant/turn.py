@@ -25,6 +25,12 @@ from guardrails.judge import Verdict
 
 # Said in place of a reply that no judge has judged: nothing is wrong with what was asked.
 UNAVAILABLE = "My safety check does not answer just now, so I cannot show a reply. Please try again in a moment."
+# Added where what was asked is about suicide or self-harm (MLCommons' hazard ssh): a refusal alone would turn away
+# somebody who may need help.
+HELP = (
+    "If you are thinking of hurting yourself, please talk to somebody now: a person you trust, a doctor, or a crisis "
+    "line. findahelpline.com lists them by country."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,8 @@ class Turn:
             return "complete"
         verdict = held.verdict
         said = self._guarding.replacement if verdict.action == "replace" else self._guarding.refusal
+        if verdict.category == "ssh" and verdict.stage == "prompt":
+            said = f"{said}\n\n{HELP}"
         self._record.text = UNAVAILABLE if verdict.unavailable else said
         self._record.usage.finish_reason = "content_filter"
         self._emit(Blocked(self._record.text, verdict.reason, verdict.unavailable))
