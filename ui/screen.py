@@ -90,6 +90,7 @@ class Screen:
     def _conversation(self, tab: Tab, conversation: Conversation) -> Update:
         desk = self._desk
         growing = desk.is_growing(desk.leaf(conversation))
+        # Read again: looking may have marked a dead process's reply as interrupted.
         leaf = desk.leaf(conversation)
         here = leaf is not None and desk.assistant.running(leaf.id) is not None
         # While a reply grows here, what is stored of it twice a second is no news.

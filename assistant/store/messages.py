@@ -53,13 +53,15 @@ _BRANCH = _branch()
 _ONE = select(*COLUMNS).where(Table.id == bindparam("message"))
 _APPEND = insert(Table).returning(*COLUMNS)
 _HELD = select(Table.id).where(Table.id == bindparam("message"), Table.conversation_id == bindparam("conversation"))
-_IS_ACTIVE = (
-    update(ConversationRow).where(ConversationRow.id == bindparam("held")).values(active_leaf_id=bindparam("leaf"))
-)
-_IS_ONE_MORE = (
+_HAS_MORE = (
     update(ConversationRow)
     .where(ConversationRow.id == bindparam("held"))
-    .values(message_count=ConversationRow.message_count + 1, updated_at=bindparam("moment"))
+    .values(message_count=ConversationRow.message_count + bindparam("added"))
+)
+_GOES_ON = (
+    update(ConversationRow)
+    .where(ConversationRow.id == bindparam("held"))
+    .values(active_leaf_id=bindparam("leaf"), updated_at=bindparam("moment"))
 )
 
 
@@ -75,11 +77,7 @@ class Messages(Access):
         moment = now()
         with self._write() as connection:
             add_rows(connection, conversation_id, rows, ids, moment)
-            connection.execute(
-                update(ConversationRow)
-                .where(ConversationRow.id == conversation_id)
-                .values(active_leaf_id=ids[-1], updated_at=newest(rows, moment))
-            )
+            connection.execute(_GOES_ON, {"held": conversation_id, "leaf": ids[-1], "moment": newest(rows, moment)})
         return ids
 
     def message(self, id: int) -> StoredMessage:
@@ -168,13 +166,12 @@ def append(
 ) -> StoredMessage:
     """Inserts one message under `parent_id` and makes it the active leaf, in the caller's transaction."""
     moment = now()
-    if connection.execute(_IS_ONE_MORE, {"held": conversation_id, "moment": moment}).rowcount == 0:
-        raise unknown_conversation(conversation_id)
+    _count(connection, conversation_id, 1)
     if parent_id is not None:
         _require_parent(connection, conversation_id, parent_id)
     placed = {"conversation_id": conversation_id, "parent_id": parent_id, "content": clean_text(content)}
     row = connection.execute(_APPEND, {**placed, "created_at": moment, "updated_at": moment, **values}).one()
-    connection.execute(_IS_ACTIVE, {"held": conversation_id, "leaf": row.id})
+    connection.execute(_GOES_ON, {"held": conversation_id, "leaf": row.id, "moment": moment})
     return StoredMessage(*row)
 
 
@@ -182,10 +179,7 @@ def add_rows(
     connection: Connection, conversation_id: int, rows: Sequence[NewMessage], ids: list[int], moment: int
 ) -> None:
     """Inserts `rows`, in the caller's transaction. `ids` are those of the rows before them and grow by theirs."""
-    added = {"message_count": ConversationRow.message_count + len(rows)}
-    changed = connection.execute(update(ConversationRow).where(ConversationRow.id == conversation_id).values(**added))
-    if changed.rowcount == 0:
-        raise unknown_conversation(conversation_id)
+    _count(connection, conversation_id, len(rows))
     for row in rows:
         ids.append(_import(connection, conversation_id, row, ids, moment))
 
@@ -214,6 +208,11 @@ def _import(connection: Connection, conversation_id: int, row: NewMessage, ids: 
         "updated_at": created_at,
     }
     return connection.scalars(insert(Table).returning(Table.id), values).one()
+
+
+def _count(connection: Connection, conversation_id: int, added: int) -> None:
+    if connection.execute(_HAS_MORE, {"held": conversation_id, "added": added}).rowcount == 0:
+        raise unknown_conversation(conversation_id)
 
 
 def _require_parent(connection: Connection, conversation_id: int, message_id: int) -> None:
