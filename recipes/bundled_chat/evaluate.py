@@ -27,8 +27,9 @@ from assistant.sampling import Sampling
 from assistant.service import Assistant
 from assistant.store.store import Store
 from guardrails.statistics import Share
+from recipes.bundled_chat import chats
 from recipes.bundled_chat.config import load
-from recipes.bundled_chat.dialogues import dialogues, speakers, topics
+from recipes.bundled_chat.dialogues import speakers, topics
 from recipes.bundled_chat.dialogues.arithmetic import solve
 from recipes.bundled_chat.dialogues.speakers import Speaker
 from recipes.bundled_chat.dialogues.stream import TOPICS
@@ -57,7 +58,8 @@ def cast() -> Iterator[tuple[str, Speaker]]:
 
 async def keep_instruction(assistant: Assistant, sampling: Sampling) -> Scores:
     """Twenty turns with each speaker."""
-    users = [m.content for chat in dialogues(UNSEEN, 400) for m in chat if m.role == "user"]
+    # Of plain dialogues: in others, users' messages carry instructions, which a model does well to follow.
+    users = [m.content for chat in chats.plain(UNSEEN, 400) for m in chat if m.role == "user"]
     rng = Random(UNSEEN)
     scores: Scores = {}
     for group, speaker in track(list(cast()), "twenty turns each"):

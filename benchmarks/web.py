@@ -1,0 +1,249 @@
+"""The web page in a real browser: how soon it is there, how soon a reply shows, and many people at once.
+
+Run `python -m benchmarks.web`, or with `--quick` for a third of the runs. It needs the extras `ui` and `dev`, and
+Chromium. Server and browser share the machine. The engine says words at a given pace, so what is measured is the page;
+`--bundled` measures the first text with the bundled model and its guard instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.table import Table
+
+from assistant.engines.catalog import BUNDLED_FOLDER
+from assistant.engines.protocol import Delta, Engine
+from assistant.engines.transformers_engine import TransformersEngine
+from assistant.personas.library import PersonaLibrary
+from assistant.sampling import Sampling
+from assistant.service import Assistant
+from assistant.store.records import NewMessage
+from assistant.store.store import Store
+from guardrails.guard import build
+from guardrails.policy import load
+from guardrails.rendering import ChatTemplate
+from ui.server import make_app, make_server, serve
+
+PEOPLE = 20
+TOKENS = 60
+SECONDS_A_TOKEN = 0.05
+MESSAGES = 500
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+class Paced:
+    """An engine that says a word at a time, and notes when it said the first one of each reply."""
+
+    name = "paced"
+    model = "paced"
+    window = 32_768
+
+    def __init__(self, template: ChatTemplate) -> None:
+        self._template = template
+        self.first: list[float] = []
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The bundled model's."""
+        return self._template
+
+    async def generate(
+        self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """As many words as a reply has here."""
+        for place in range(TOKENS):
+            await asyncio.sleep(SECONDS_A_TOKEN)
+            if place == 0:
+                self.first.append(time.monotonic())
+            yield Delta(0, (1,), f"word{place} ", None)
+        yield Delta(0, (), "", "stop")
+
+    async def close(self) -> None:
+        """There is nothing to free."""
+
+
+class Noted:
+    """An engine as it is, with the moments of its first texts noted."""
+
+    def __init__(self, engine: TransformersEngine) -> None:
+        self._engine = engine
+        self.name, self.model, self.window = engine.name, engine.model, engine.window
+        self.first: list[float] = []
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The engine's."""
+        return self._engine.template
+
+    async def generate(
+        self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """What the engine says."""
+        waiting = True
+        async for delta in self._engine.generate(prompt_ids, sampling, n=n, session=session):
+            if waiting and delta.text:
+                self.first.append(time.monotonic())
+                waiting = False
+            yield delta
+
+    async def close(self) -> None:
+        """Free the engine."""
+        await self._engine.close()
+
+
+@contextmanager
+def site(folder: Path, engine: Engine, guard: str) -> Iterator[tuple[str, Store]]:
+    """A running web chat, its address and its store."""
+    with Store.open(str(folder / "chat.db")) as store:
+        app = make_app(
+            Assistant(store, engine, build(load(guard))), PersonaLibrary(folder / "personas"), persona="professor"
+        )
+        server, listener, ready = make_server(app), socket.create_server(("127.0.0.1", 0)), threading.Event()
+        thread = threading.Thread(target=lambda: asyncio.run(serve(server, listener, ready.set)))
+        thread.start()
+        ready.wait()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", store
+        finally:
+            server.should_exit = True
+            thread.join()
+            listener.close()
+
+
+def fill(store: Store) -> int:
+    """A conversation of 500 messages; its number."""
+    persona = store.save_persona(PersonaLibrary().get("professor"))
+    id = store.create_conversation(persona.id, title="A long one").id
+    text = "A paragraph of some length, with **bold** words and `code` in it, as replies are. " * 4
+    rows = [
+        NewMessage("assistant" if place % 2 else "user", f"Message {place}: {text}", after=place - 1 if place else None)
+        for place in range(MESSAGES)
+    ]
+    store.add_messages(id, rows)
+    return id
+
+
+def opened(browser: Browser, url: str, shows: str) -> tuple[Page, float]:
+    """A page in a browser that has seen none, and the seconds until it `shows` something and one can type."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    started = time.monotonic()
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector(shows)
+    page.wait_for_selector("#composer textarea:not([disabled])")
+    return page, time.monotonic() - started
+
+
+def first_text(page: Page, first: list[float], turn: int) -> float:
+    """Seconds from the engine's first text to the first one on the page."""
+    told = len(first)
+    page.fill("#composer textarea", f"Tell me a story, number {turn}.")
+    page.press("#composer textarea", "Enter")
+    page.wait_for_function(
+        "turn => document.querySelector('#live .text')?.innerText.trim() ||"
+        " document.querySelectorAll('#messages .reply:not(.greeting)').length > turn",
+        arg=turn,
+        polling="raf",
+    )
+    shown = time.monotonic()
+    page.wait_for_function(
+        "turn => document.querySelectorAll('#messages .reply:not(.greeting, .streaming)').length > turn", arg=turn
+    )
+    return shown - first[told]
+
+
+def together(browser: Browser, url: str) -> tuple[list[float], list[float]]:
+    """Many people send at once: the seconds each waits for the first text, and for the end of the reply."""
+    pages = [opened(browser, url, "#header .who")[0] for _ in range(PEOPLE)]
+    for page in pages:
+        page.evaluate(
+            """() => {
+              const note = () => {
+                if (!window.first && document.querySelector('#live .text')?.innerText.trim())
+                  window.first = performance.now();
+                if (!window.last && document.querySelector('#messages .reply:not(.greeting, .streaming)'))
+                  window.last = performance.now();
+              };
+              new MutationObserver(note).observe(document.body, {subtree: true, childList: true, characterData: true});
+            }"""
+        )
+        page.fill("#composer textarea", "Hello")
+    for page in pages:
+        page.evaluate("() => { window.sent = performance.now(); document.querySelector('#send').click(); }")
+    firsts, lasts = [], []
+    for page in pages:
+        page.wait_for_function("() => window.last", timeout=120_000)
+        firsts.append(page.evaluate("(window.first - window.sent) / 1000"))
+        lasts.append(page.evaluate("(window.last - window.sent) / 1000"))
+        page.context.close()
+    return firsts, lasts
+
+
+def measure(browser: Browser, runs: int, row: Callable[[str, list[float], str], None]) -> None:
+    """The page itself, with an engine that says what it is told to."""
+    engine = Paced(ChatTemplate.from_folder(BUNDLED_FOLDER))
+    with tempfile.TemporaryDirectory() as folder, site(Path(folder), engine, "off") as (url, store):
+        opened(browser, url, "#header .who")[0].context.close()
+        ready = []
+        for _ in range(runs):
+            page, seconds = opened(browser, url, "#header .who")
+            ready.append(seconds)
+            page.context.close()
+        row("page ready, s", ready, "at most 2")
+        page, _ = opened(browser, url, "#header .who")
+        row("first text after the engine's, s", [first_text(page, engine.first, turn) for turn in range(runs)], "0.3")
+        page.context.close()
+        id, long = fill(store), []
+        last = f"#messages .message:has-text('Message {MESSAGES - 1}:')"
+        for _ in range(runs):
+            page, _ = opened(browser, url, "#header .who")
+            started = time.monotonic()
+            page.click(f"#conversations [data-act=open][data-id='{id}']")
+            page.wait_for_selector(last)
+            long.append(time.monotonic() - started)
+            page.context.close()
+        row(f"open {MESSAGES} messages, s", long, "at most 1")
+        firsts, lasts = together(browser, url)
+    row(f"{PEOPLE} people at once: first text, s", firsts, "together")
+    row(f"{PEOPLE} people at once: end of {TOKENS * SECONDS_A_TOKEN:.0f} s of reply, s", lasts, "together")
+
+
+def measure_bundled(browser: Browser, runs: int, row: Callable[[str, list[float], str], None]) -> None:
+    """The first text with the model and the guard that come with the program."""
+    engine = Noted(TransformersEngine(BUNDLED_FOLDER))
+    with tempfile.TemporaryDirectory() as folder, site(Path(folder), engine, "balanced") as (url, _):
+        page, _ = opened(browser, url, "#header .who")
+        seconds = [first_text(page, engine.first, turn) for turn in range(runs)]
+    row("first text after the bundled model's, guard balanced, s", seconds, "at most 0.3")
+
+
+def main() -> None:
+    """Print the table."""
+    table = Table("what", "median", "least", "most", "n", "bar")
+
+    def row(what: str, values: list[float], bar: str) -> None:
+        table.add_row(
+            what, *(f"{v:.2f}" for v in (statistics.median(values), min(values), max(values))), str(len(values)), bar
+        )
+
+    runs = 5 if "--quick" in sys.argv else 15
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        (measure_bundled if "--bundled" in sys.argv else measure)(browser, runs, row)
+        browser.close()
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
