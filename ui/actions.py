@@ -50,6 +50,8 @@ class Actions:
             case "rate":
                 rated = desk.message(tab, number(event, "id"))
                 store.add_feedback(rated.id, number(event, "rating"), event.get("comment", ""))
+            case "ended":
+                pass  # The reply that the page followed: what there is now is shown after any button.
             case _:
                 conversation = desk.owned(number(event, "id"), user)
                 self._sort(tab, conversation, act, event)

@@ -1,22 +1,18 @@
 """What happens on the chat page. Every handler changes the store or a turn, and then shows what is there.
 
-The page decides nothing: it shows the store, and what `assistant.service` is making. A handler that finds a running
-reply follows it, so a page that was reloaded, or another tab, shows the same reply as it grows.
+The page decides nothing: it shows the store. Where a reply is being written, the page follows it by `live`, so one that
+was reloaded, or another tab, shows the same reply as it grows.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import gradio as gr
 
 from assistant.errors import AssistantError
-from ui import render
 from ui.actions import Actions, Event, number
 from ui.desk import Desk
-from ui.follow import follow
 from ui.listing import PAGE, Shelf
 from ui.parts import Parts, Update, tell
 from ui.screen import Screen
@@ -33,25 +29,24 @@ class Chat:
         self._screen = screen
         self._actions = Actions(desk, parts)
 
-    async def load(self, tab: Tab, request: gr.Request) -> AsyncIterator[Update]:
+    async def load(self, tab: Tab, request: gr.Request) -> Update:
         """The page was opened or reloaded: its address says which conversation it shows."""
         tab.seen, tab.listed = None, ""
         self._desk.arrive(tab, str(request.query_params.get("c", "")), request)
         chosen = str(request.query_params.get("persona", ""))
         if chosen in {persona.name for persona in self._desk.library.all()}:
             tab.persona = chosen
-        async for update in self._show(tab, request):
-            yield update
+        return await self._show(tab, request)
 
-    async def tick(self, tab: Tab, where: str, request: gr.Request) -> AsyncIterator[Update]:
+    async def tick(self, tab: Tab, where: str, request: gr.Request) -> Update:
         """Something may have happened elsewhere: in another tab, at a terminal, or while this page was asleep."""
         self._desk.arrive(tab, where, request)
-        async for update in self._show(tab, request):
-            yield update
+        return await self._show(tab, request)
 
-    async def send(self, text: str, tab: Tab, where: str, request: gr.Request) -> AsyncIterator[Update]:
+    async def send(self, text: str, tab: Tab, where: str, request: gr.Request) -> Update:
         """Say something: a new message, or what was meant instead of an old one."""
         self._desk.arrive(tab, where, request)
+        said: Update = {}
         try:
             await asyncio.to_thread(self._refuse_second, tab)
             if tab.editing is not None:
@@ -68,11 +63,10 @@ class Chat:
             tell(error)
         else:
             tab.editing = None
-            yield {self._parts.composer: "", self._parts.editing: gr.update(visible=False)}
-        async for update in self._show(tab, request):
-            yield update
+            said = {self._parts.composer: "", self._parts.editing: gr.update(visible=False)}
+        return said | await self._show(tab, request)
 
-    async def stop(self, tab: Tab, where: str, request: gr.Request) -> AsyncIterator[Update]:
+    async def stop(self, tab: Tab, where: str, request: gr.Request) -> Update:
         """End the running reply, whichever process writes it; what came of it stays."""
         self._desk.arrive(tab, where, request)
         turn = self._desk.running(tab)
@@ -81,17 +75,15 @@ class Chat:
             await turn.wait()
         else:
             await asyncio.to_thread(self._desk.end_reply_elsewhere, tab)
-        async for update in self._show(tab, request):
-            yield update
+        return await self._show(tab, request)
 
-    async def new(self, tab: Tab, request: gr.Request) -> AsyncIterator[Update]:
+    async def new(self, tab: Tab, request: gr.Request) -> Update:
         """Leave the conversation for one that begins with the next message."""
         tab.fresh = False
-        if tab.editing is not None:  # else what is typed by now stays
-            yield {self._parts.composer: "", self._parts.editing: gr.update(visible=False)}
+        # What is typed by now stays, unless it was to change an old message.
+        left = await self.cancel_edit(tab) if tab.editing is not None else {}
         tab.leave(None)
-        async for update in self._show(tab, request):
-            yield update
+        return left | await self._show(tab, request)
 
     async def cancel_edit(self, tab: Tab) -> Update:
         """Leave the old message as it is."""
@@ -105,7 +97,7 @@ class Chat:
             tab.search, tab.shelf, tab.limit = search, shelf, PAGE
         return await asyncio.to_thread(self._screen.changes, tab, self._desk.user(request))
 
-    async def act(self, tab: Tab, where: str, event: Event, request: gr.Request) -> AsyncIterator[Update]:
+    async def act(self, tab: Tab, where: str, event: Event, request: gr.Request) -> Update:
         """A button in the list, the gallery or a message."""
         self._desk.arrive(tab, where, request)
         extra: Update = {}
@@ -118,10 +110,7 @@ class Chat:
                 extra = await asyncio.to_thread(self._actions.act, tab, event, self._desk.user(request))
         except AssistantError as error:
             tell(error)
-        if extra:
-            yield extra
-        async for update in self._show(tab, request):
-            yield update
+        return extra | await self._show(tab, request)
 
     def _refuse_second(self, tab: Tab) -> None:
         if tab.conversation is None:
@@ -130,28 +119,5 @@ class Chat:
         if desk.is_growing(desk.leaf(desk.store.conversation(tab.conversation))):
             raise AssistantError("a reply is being written: wait for its end, or stop it")
 
-    async def _show(self, tab: Tab, request: gr.Request) -> AsyncIterator[Update]:
-        """Show what is there, and follow the reply that is being written in the open conversation."""
-        user, parts = self._desk.user(request), self._parts
-        # Always: a handler that ends without an update would empty the page.
-        yield await asyncio.to_thread(self._screen.changes, tab, user)
-        turn, conversation = self._desk.running(tab), tab.conversation
-        if turn is None or tab.following == turn.reply_id:
-            return
-        tab.following = turn.reply_id
-        speaker = (await asyncio.to_thread(self._desk.persona, tab)).title
-
-        def wanted() -> bool:
-            return tab.conversation == conversation and tab.following == turn.reply_id
-
-        try:
-            async with aclosing(follow(turn, wanted)) as progress:  # type: ignore[type-var]
-                async for now in progress:
-                    yield {parts.live: render.live(speaker, now)}
-            if not wanted():
-                return
-            await turn.wait()
-        finally:
-            if tab.following == turn.reply_id:
-                tab.following = None
-        yield await asyncio.to_thread(self._screen.changes, tab, user)
+    async def _show(self, tab: Tab, request: gr.Request) -> Update:
+        return await asyncio.to_thread(self._screen.changes, tab, self._desk.user(request))

@@ -23,6 +23,8 @@ _QUIET: Final[dict[str, Any]] = {
     "concurrency_limit": None,
     "trigger_mode": "always_last",
 }
+# One after the other: what a check says must not come after what saving says.
+_IN_TURN: Final = _QUIET | {"concurrency_limit": 1, "concurrency_id": "editor"}
 # The form's fields, in its order.
 FIELDS: Final = (
     "name",
@@ -82,7 +84,6 @@ def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, lock
     def check(kept: dict[str, Any], *values: Any) -> dict[Any, Any]:
         given = dict(zip(FIELDS, values, strict=True))
         found, fine = judge(given, kept, engine), not problems_of(given, kept)
-        # Last, since what was being checked may have been saved meanwhile.
         if given == kept.get("saved"):
             found = kept["said"]
         return {report: found, save: gr.update(interactive=fine)}
@@ -106,8 +107,8 @@ def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, lock
         page.load(shown, None, shelf, **_QUIET)
         outputs = [editor, original, report, save, *fields]
         shelf.act(act, None, outputs, **_QUIET)
-        gr.on([field.change for field in fields], check, [original, *fields], [report, save], **_QUIET)
-        save.click(store, [original, *fields], [report, shelf], **_QUIET)
+        gr.on([field.change for field in fields], check, [original, *fields], [report, save], **_IN_TURN)
+        save.click(store, [original, *fields], [report, shelf], **_IN_TURN)
         close.click(lambda: gr.update(visible=False), None, editor, **_QUIET)
 
 

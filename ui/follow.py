@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,8 +12,6 @@ from assistant.turn import Turn
 
 # Every update costs the browser and the connection something; more often than this no one sees.
 SECONDS: Final = 0.05
-# How soon a page that shows something else by now is left alone.
-_PATIENCE: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -41,26 +38,27 @@ class Progress:
                 pass
 
 
-async def follow(turn: Turn, wanted: Callable[[], bool]) -> AsyncIterator[Progress]:
-    """The reply's progress while it is `wanted`, from its beginning to its end."""
+async def follow(turn: Turn) -> AsyncGenerator[Progress, None]:
+    """The reply's progress, from its beginning to its end."""
     progress, changed = Progress(turn.reply_id), asyncio.Event()
 
     async def read() -> None:
-        async for event in turn.events():
-            progress.take(event)
+        try:
+            async for event in turn.events():
+                progress.take(event)
+                changed.set()
+        finally:
             changed.set()
 
     reading = asyncio.create_task(read())
     try:
-        while not reading.done():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE):
-                    await changed.wait()
-            if not wanted():
+        while True:
+            await changed.wait()
+            changed.clear()
+            ended = reading.done()
+            yield progress
+            if ended:
                 return
-            if changed.is_set():
-                changed.clear()
-                yield progress
-                await asyncio.sleep(SECONDS)
+            await asyncio.sleep(SECONDS)
     finally:
         reading.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +42,7 @@ element.addEventListener('submit', (event) => {
 });
 watch('value', () => window.steadfast.changed(element));
 window.steadfast.changed(element);
+window.steadfast.made(element, (act) => trigger('act', {act}));
 """
 
 
@@ -129,10 +129,9 @@ _QUIET: Final[dict[str, Any]] = {
 def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, **controls: Any) -> None:
     everything = parts.all()
 
-    async def act(tab: Tab, where: str, event: gr.EventData, request: gr.Request) -> AsyncIterator[Update]:
+    async def act(tab: Tab, where: str, event: gr.EventData, request: gr.Request) -> Update:
         said = {str(key): str(value) for key, value in (event._data or {}).items()}
-        async for update in chat.act(tab, where, said, request):
-            yield update
+        return await chat.act(tab, where, said, request)
 
     async def browse(search: str, shelf: Shelf, tab: Tab, where: str, request: gr.Request) -> Update:
         return await chat.browse(search, shelf, tab, where, request)
@@ -146,7 +145,7 @@ def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, **controls: 
         everything,
         **_QUIET,
     )
-    for html in (parts.conversations, parts.gallery, parts.messages):
+    for html in (parts.conversations, parts.gallery, parts.messages, parts.live):
         html.act(act, [tab, parts.where], everything, **_QUIET)
     controls["stop"].click(chat.stop, [tab, parts.where], everything, **_QUIET)
     controls["new"].click(chat.new, [tab], everything, **_QUIET)

@@ -56,15 +56,22 @@ def opening(persona: Persona) -> str:
     return render("messages", greeting=persona.greeting, speaker=persona.title, earlier=0, messages=[])
 
 
-def live(speaker: str, progress: Progress) -> str:
-    """The reply that is being written."""
-    return render(
-        "live",
-        id=progress.reply_id,
-        speaker=speaker,
-        text=progress.text,
-        blocked=progress.blocked,
-        notices=progress.notices,
+def live(speaker: str, reply: int) -> str:
+    """Where the page shows the reply that is being written, as it comes by `live/{reply}`."""
+    return render("live", reply=reply, growing=growing(speaker, Progress(reply)))
+
+
+def growing(speaker: str, progress: Progress) -> Markup:
+    """The reply that is being written, so far."""
+    return Markup(
+        render(
+            "growing",
+            id=progress.reply_id,
+            speaker=speaker,
+            text=progress.text,
+            blocked=progress.blocked,
+            notices=progress.notices,
+        )
     )
 
 

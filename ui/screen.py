@@ -111,6 +111,5 @@ class Screen:
             parts.status: render.status(shown, desk.assistant.engine.window),
             parts.where: str(conversation.id),
         }
-        if not here:
-            update[parts.live] = ""
+        update[parts.live] = render.live(shown.persona.title, leaf.id) if here and leaf is not None else ""
         return update

@@ -23,6 +23,7 @@ from assistant.service import Assistant
 from assistant.store.errors import NotFoundError
 from assistant.transfer.write import Form, serialise
 from ui.gateway import Gateway
+from ui.live import live
 from ui.login import Login
 from ui.page import ASSETS, build
 
@@ -61,6 +62,11 @@ def make_app(
     async def export(name: str, request: Request) -> Response:
         user = None if login is None else await run_in_threadpool(login.user_of, request)
         return await run_in_threadpool(_export, assistant, name, user)
+
+    @app.get("/live/{reply}")
+    async def growing(reply: int, request: Request) -> Response:
+        user = None if login is None else await run_in_threadpool(login.user_of, request)
+        return await live(assistant, reply, user)
 
     page = build(assistant, library, persona=persona, users=users)
     with warnings.catch_warnings():

@@ -24,8 +24,8 @@ class Choices:
 class Tab:
     """`conversation` is None for one that begins with its first message, to `persona` and with `choices`; what is said
     next goes after `leaf`, so two tabs that went apart make branches. `editing` is a message that is about to be said
-    differently; `following` the running reply that this tab shows as it grows. `seen`, `settings` and `listed` stand
-    for what the page shows now, so that only what changed is sent. `fresh`: the tab is new, or the server is.
+    differently. `seen`, `settings` and `listed` stand for what the page shows now, so that only what changed is sent.
+    `fresh`: the tab is new, or the server is.
     """
 
     persona: str = ""
@@ -34,7 +34,6 @@ class Tab:
     choices: Choices = Choices()
     everything: bool = False
     editing: int | None = None
-    following: int | None = None
     shelf: Shelf = "chats"
     search: str = ""
     limit: int = PAGE

@@ -105,12 +105,12 @@ def test_found_words_are_marked_and_nothing_else_is_markup() -> None:
 
 
 def test_a_growing_reply_shows_its_text_or_that_it_waits() -> None:
-    assert "is writing" in render.live("Ada", Progress(1))
-    shown = render.live("Ada", Progress(1, "**yes**", notices=["<told>"]))
+    assert "is writing" in render.growing("Ada", Progress(1))
+    shown = render.growing("Ada", Progress(1, "**yes**", notices=["<told>"]))
     assert "<strong>yes</strong>" in shown
     assert "is writing" not in shown
     assert "&lt;told&gt;" in shown
-    assert "Held back by the guard" in render.live("Ada", Progress(1, "no", blocked=True))
+    assert "Held back by the guard" in render.growing("Ada", Progress(1, "no", blocked=True))
 
 
 def test_the_chart_at_the_top_has_a_dot_for_each_of_the_last_replies() -> None:

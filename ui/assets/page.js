@@ -3,6 +3,7 @@
   const find = (selector) => document.querySelector(selector);
   let target = null; // a found message, to be scrolled to once it is there
   let menu = null; // the id of the open menu: it stays so when its list is drawn again
+  let filled = null, source = null; // the slot of the reply that is being written, and where it comes from
   const opened = new Set(); // the replies whose safety table is open: it stays so when they are drawn again
   let following = new URL(location.href).searchParams.has('c'); // whether the newest words are kept in view
 
@@ -32,6 +33,13 @@
       if (act === 'choose') following = true;
       if (act === 'edit' || act === 'choose') setTimeout(() => composer()?.focus(), 300);
     },
+    // A part of the page is there. Where a reply grows, what it holds is watched itself: its value comes earlier.
+    made(element, act) {
+      if (!element.closest('#live')) return;
+      const look = () => follow(element.querySelector('[data-live]'), act);
+      new MutationObserver(look).observe(element, {childList: true, subtree: true});
+      look();
+    },
     // One of our parts of the page shows something new.
     changed(element) {
       const drawn = menu && element.querySelector(`#${menu}`);
@@ -46,6 +54,19 @@
         target = null;
       } else if (following && !target) toBottom();
     },
+  };
+
+  // The reply that is being written, as it grows, in a slot that names it.
+  const follow = (slot, act) => {
+    if (slot === filled) return;
+    filled = slot;
+    source?.close();
+    source = slot && new EventSource(`live/${slot.dataset.live}`);
+    source?.addEventListener('message', (event) => {
+      slot.innerHTML = JSON.parse(event.data);
+      if (following && !target) toBottom();
+    });
+    source?.addEventListener('end', () => { source.close(); act('ended'); });
   };
 
   // The address names the open conversation, so that a reload, a link and a second tab show the same.

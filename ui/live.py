@@ -1,0 +1,54 @@
+"""The reply that is being written, sent to a page as it grows.
+
+Not by Gradio's events, each of which goes through all the components that it might change: with twenty people that
+alone fills a processor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.responses import PlainTextResponse, Response
+
+from assistant.http.server_sent import EventStream, frame
+from assistant.service import Assistant
+from assistant.store.errors import NotFoundError
+from assistant.turn import Turn
+from ui import render
+from ui.follow import follow
+
+
+async def live(assistant: Assistant, reply: int, user: str | None) -> Response:
+    """The growing reply as server-sent events: its HTML, as a JSON string, some times a second, then `end`.
+
+    A reply that this process does not write, or no longer, has its end at once: the page then shows what is stored.
+    """
+    turn = assistant.running(reply)
+    speaker = await asyncio.to_thread(_speaker, assistant, reply, user)
+    if speaker is None:
+        return PlainTextResponse("There is no such reply.", 404)
+    return EventStream(_frames(turn, speaker))
+
+
+async def _frames(turn: Turn | None, speaker: str) -> AsyncGenerator[bytes, None]:
+    if turn is not None:
+        async with aclosing(follow(turn)) as progress:
+            async for now in progress:
+                yield frame(json.dumps(render.growing(speaker, now)))
+        await turn.wait()
+    yield frame("", event="end")
+
+
+def _speaker(assistant: Assistant, reply: int, user: str | None) -> str | None:
+    """Who writes it; None where it is none of this user's."""
+    store = assistant.store
+    try:
+        conversation = store.conversation(store.message(reply).conversation_id)
+        if user is not None and conversation.user_id != store.user(user).id:
+            return None
+        return store.persona_version(conversation.persona_version_id).persona.title
+    except (NotFoundError, OverflowError):  # a number that no database has room for
+        return None
