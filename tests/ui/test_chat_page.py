@@ -195,12 +195,16 @@ def test_thumbs_and_a_comment_are_stored_and_shown_in_another_tab(
     expect(replies(second).last).to_contain_text("A fine reply.")
     page.get_by_label("Bad reply").last.click()
     expect(page.get_by_label("Bad reply").last).to_have_attribute("aria-pressed", "true")
-    page.get_by_label("Comment on this reply").fill("too short")
+    page.get_by_label("Comment on this reply").press_sequentially("too short")
+    conversation = site.store.latest_conversation()
+    assert conversation is not None
+    # Something else changes, and the messages are drawn again: what is typed by now stays.
+    site.store.set_title(conversation.id, "Another title")
+    expect(page.locator("#header")).to_contain_text("Another title")
+    expect(page.get_by_label("Comment on this reply")).to_have_value("too short")
     page.get_by_label("Comment on this reply").press("Enter")
     for tab in (page, second):
         expect(replies(tab).last).to_contain_text("Your comment: too short")
-    conversation = site.store.latest_conversation()
-    assert conversation is not None
     assert conversation.active_leaf_id is not None
     stored = site.store.feedback(conversation.active_leaf_id)
     assert [(given.rating, given.comment) for given in stored] == [(-1, ""), (-1, "too short")]

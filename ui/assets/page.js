@@ -5,6 +5,7 @@
   let menu = null; // the id of the open menu: it stays so when its list is drawn again
   let filled = null, source = null; // the slot of the reply that is being written, and where it comes from
   const opened = new Set(); // the replies whose safety table is open: it stays so when they are drawn again
+  const typed = new Map(); // the comments that are being written, by their reply: they stay so, too
   let following = new URL(location.href).searchParams.has('c'); // whether the newest words are kept in view
 
   const theme = () => localStorage.getItem('steadfast:theme') ||
@@ -44,6 +45,9 @@
     changed(element) {
       const drawn = menu && element.querySelector(`#${menu}`);
       if (drawn && !drawn.matches(':popover-open')) drawn.showPopover();
+      for (const form of element.querySelectorAll('form.comment')) {
+        form.elements.comment.value ||= typed.get(form.dataset.id) ?? '';
+      }
       for (const id of opened) element.querySelector(`#${id} .safety`)?.setAttribute('open', '');
       if (element.closest('#header')) place(element.querySelector('[data-conversation]'));
       if (!element.closest('#scroll')) return;
@@ -125,8 +129,15 @@
   // A click, unlike the toggle it causes, is never of an element that is being taken away.
   document.addEventListener('click', (event) => {
     const safety = event.target.closest('.safety > summary')?.parentElement;
-    if (safety) opened[safety.open ? 'delete' : 'add'](safety.closest('.message').id);
+    if (!safety) return;
+    opened[safety.open ? 'delete' : 'add'](safety.closest('.message').id);
+    requestAnimationFrame(() => safety.scrollIntoView({block: 'nearest'})); // it may open under the line for typing
   });
+
+  document.addEventListener('input', (event) => {
+    if (event.target.name === 'comment') typed.set(event.target.form.dataset.id, event.target.value);
+  });
+  document.addEventListener('submit', (event) => typed.delete(event.target.dataset.id));
 
   // A menu opens beside its button.
   document.addEventListener('toggle', (event) => {
