@@ -27,6 +27,10 @@ class Screen:
 
     def changes(self, tab: Tab, user: int | None) -> Update:
         """What the page does not show yet; never empty, which Gradio would take for a value."""
+        with tab.looking:
+            return self._changes(tab, user)
+
+    def _changes(self, tab: Tab, user: int | None) -> Update:
         parts = self._parts
         update: Update = {parts.where: gr.skip()}
         listed = listing(

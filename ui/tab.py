@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from assistant.personas.persona import Persistence
@@ -42,6 +43,12 @@ class Tab:
     seen: Any = None
     settings: Any = None
     listed: str = field(default="", repr=False)
+    # Held while it is found out what to show: of two handlers at once, the slower would show what was before.
+    looking: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def __deepcopy__(self, memo: object) -> Tab:
+        """Gradio makes each session's tab as a copy of the page's, which is nobody's."""
+        return Tab(persona=self.persona)
 
     def leave(self, conversation: int | None) -> None:
         """Go over to another conversation, or to one that is yet to begin."""

@@ -1,0 +1,43 @@
+"""What a tab shows, where several handlers look at once."""
+
+from __future__ import annotations
+
+import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytest.importorskip("gradio", reason="the web page needs gradio")
+
+from ui.parts import Update
+from ui.screen import Screen
+from ui.tab import Tab
+
+
+class Watched(Screen):
+    """Notes when it begins to look and when it has found out."""
+
+    def __init__(self) -> None:
+        self.moments: list[str] = []
+
+    def _changes(self, tab: Tab, user: int | None) -> Update:
+        self.moments.append("looks")
+        time.sleep(0.02)
+        self.moments.append("knows")
+        return {}
+
+
+def test_a_slower_look_never_overtakes_a_newer_one() -> None:
+    screen, tab = Watched(), Tab(persona="professor")
+    with ThreadPoolExecutor(4) as handlers:
+        assert list(handlers.map(lambda _: screen.changes(tab, None), range(8))) == [{}] * 8
+    assert screen.moments == ["looks", "knows"] * 8
+
+
+def test_a_session_has_a_tab_of_its_own() -> None:
+    page = Tab(persona="professor")
+    own = copy.deepcopy(page)
+    own.conversation = 3
+    assert (own.persona, page.conversation) == ("professor", None)
+    assert own.looking is not page.looking
