@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Final
 
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
 from assistant.events import Notice
 from assistant.guarding import Guards, guarding, safer, strays
-from assistant.personas.persona import Persistence, Persona
+from assistant.personas.persona import Persona
+from assistant.request import Preview, as_exchanges, dropped_before, dropped_notice, newest_message, reserve
 from assistant.sampling import Sampling
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
-from assistant.text import clean_text
+from assistant.text import clean_text, title_of
 from assistant.turn import Turn
 from assistant.window import Exchanged, Fitted, fit
 from guardrails import adherence
@@ -30,7 +29,6 @@ from guardrails.messages import Message
 from guardrails.policy import Policy
 from guardrails.rendering import RenderingError
 
-TITLE_WIDTH = 60
 STRAYED = "the last reply was out of character: the persona's reminder goes with this message"
 
 
@@ -40,19 +38,6 @@ class _Active:
 
 # "After whatever the conversation's active branch ends with", told apart from None, "as a new first message".
 ACTIVE_LEAF: Final = _Active()
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """Exactly what a request would send. `tokens` counts each message's text; `total` the whole prompt."""
-
-    messages: list[Message]
-    tokens: list[int]
-    total: int
-    window: int
-    reserve: int
-    dropped_turns: int
-    text: str
 
 
 class Assistant:
@@ -115,9 +100,9 @@ class Assistant:
         anchored = persona is not None and bool(history) and strays(self.guard.policy, persona, history[-1])
         newest = Message("user", text)
         if persona is not None:
-            newest = _newest(persona, text, None, anchored=anchored)
+            newest = newest_message(persona, text, None, anchored=anchored)
         fitted = await asyncio.to_thread(self._fit, instruction, history, newest, sampling)
-        notices = [Notice("context", _dropped_notice(fitted.dropped_turns))] if fitted.dropped_turns else []
+        notices = [Notice("context", dropped_notice(fitted.dropped_turns))] if fitted.dropped_turns else []
         if anchored:
             notices.append(Notice("persona", STRAYED))
         return self._run(
@@ -184,20 +169,11 @@ class Assistant:
             raise AssistantError("a preview needs a conversation or a persona")
         branch = await self._branch(leaf if isinstance(parent_id, _Active) else parent_id)
         anchored = await self._strayed(self.guards.policy(conversation), persona, branch)
-        newest = _newest(persona, clean_text(text), persistence, anchored=anchored)
+        newest = newest_message(persona, clean_text(text), persistence, anchored=anchored)
         sampling = sampling or persona.sampling
-        history, dropped = as_exchanges(branch), _dropped_before(branch)
+        history, dropped = as_exchanges(branch), dropped_before(branch)
         fitted = await asyncio.to_thread(self._fit, persona.instruction, history, newest, sampling, dropped)
-        spans = fitted.rendered.spans
-        return Preview(
-            messages=fitted.messages,
-            tokens=[span.end - span.start for span in spans],
-            total=len(fitted.rendered.ids),
-            window=self.engine.window,
-            reserve=self._reserve(sampling),
-            dropped_turns=fitted.dropped_turns,
-            text=self.engine.template.decode(fitted.rendered.ids),
-        )
+        return Preview.of(fitted, self.engine, sampling)
 
     def running(self, reply_id: int) -> Turn | None:
         """The turn that is making this reply now, in this process; None when it has ended."""
@@ -248,7 +224,7 @@ class Assistant:
             request_key=request_key,
         )
         if not conversation.title and parent is None:
-            await asyncio.to_thread(self.store.set_title, conversation_id, _title(text))
+            await asyncio.to_thread(self.store.set_title, conversation_id, title_of(text))
         return await self._begin(conversation, persona, sampling, asked, reply)
 
     async def _retry(self, conversation_id: int, reply_id: int | None, sampling: Sampling | None) -> Turn:
@@ -296,8 +272,8 @@ class Assistant:
                 await asyncio.to_thread(self.store.set_model, conversation.id, self.engine.model, self.engine.name)
             branch = await self._branch(asked.parent_id)
             anchored = await self._strayed(guard.policy, persona, branch)
-            newest = _newest(persona, asked.content, conversation.persistence, anchored=anchored)
-            history, dropped = as_exchanges(branch), _dropped_before(branch)
+            newest = newest_message(persona, asked.content, conversation.persistence, anchored=anchored)
+            history, dropped = as_exchanges(branch), dropped_before(branch)
             fitted = await asyncio.to_thread(self._fit, persona.instruction, history, newest, sampling, dropped)
             await asyncio.to_thread(
                 self.store.set_request,
@@ -306,7 +282,7 @@ class Assistant:
                 dropped_turns=fitted.dropped_turns,
             )
             if fitted.dropped_turns > dropped:
-                notices = (Notice("context", _dropped_notice(fitted.dropped_turns)),)
+                notices = (Notice("context", dropped_notice(fitted.dropped_turns)),)
             if anchored:
                 notices = (*notices, Notice("persona", STRAYED))
             again = partial(self._fit, persona.instruction, history, safer(guard.policy, newest), sampling, dropped)
@@ -348,7 +324,7 @@ class Assistant:
             instruction,
             history,
             newest,
-            budget=self.engine.window - self._reserve(sampling),
+            budget=self.engine.window - reserve(sampling, self.engine.window),
             dropped_turns=dropped_turns,
         )
 
@@ -360,51 +336,9 @@ class Assistant:
         verdicts = await asyncio.to_thread(self.store.verdicts, replies[-1])
         return any(verdict.judge == adherence.NAME and verdict.decision == "flag" for verdict in verdicts)
 
-    def _reserve(self, sampling: Sampling) -> int:
-        """Tokens kept free for the reply: its limit, but never more than half the window."""
-        return min(sampling.max_tokens, self.engine.window // 2)
-
     async def _persona(self, conversation: Conversation) -> Persona:
         version = await asyncio.to_thread(self.store.persona_version, conversation.persona_version_id)
         return version.persona
 
     async def _branch(self, leaf_id: int | None) -> list[StoredMessage]:
         return [] if leaf_id is None else await asyncio.to_thread(self.store.branch, leaf_id)
-
-
-def as_exchanges(branch: list[StoredMessage]) -> list[Exchanged]:
-    """The branch's turns: each user message that got a reply, with it.
-
-    A message that was never answered (a failed turn, or one stopped before its first word) is no turn and is not
-    sent again. Nor is a blocked one: what was asked there, or how it was refused, would steer every later reply.
-    """
-    exchanges: list[Exchanged] = []
-    for question, reply in pairwise(branch):
-        answered = reply.role == "assistant" and reply.content and reply.status != "blocked"
-        if question.role == "user" and answered:
-            exchanges.append((Message("user", question.content), Message("assistant", reply.content)))
-    return exchanges
-
-
-def _newest(persona: Persona, text: str, persistence: Persistence | None, *, anchored: bool) -> Message:
-    """The newest user message as it is sent: as typed, with the reminder joined where that is the mode, or needed."""
-    reminder = persona.reminder or persona.terse
-    if reminder and (anchored or (persistence or persona.persistence) == "remind"):
-        text = f"{text}\n\n({reminder})"
-    return Message("user", text)
-
-
-def _dropped_before(branch: list[StoredMessage]) -> int:
-    """How many turns the branch's newest request left out."""
-    return next((message.dropped_turns for message in reversed(branch) if message.role == "assistant"), 0)
-
-
-def _title(text: str) -> str:
-    """A conversation is called by the beginning of its first message until somebody names it."""
-    line = " ".join(text[: TITLE_WIDTH * 4].split())
-    return line if len(line) <= TITLE_WIDTH else line[: TITLE_WIDTH - 1].rstrip() + "…"
-
-
-def _dropped_notice(dropped: int) -> str:
-    turns = "1 older turn is" if dropped == 1 else f"{dropped} older turns are"
-    return f"{turns} no longer sent to the model; the instruction always is, and nothing is deleted"

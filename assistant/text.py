@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 REPLACEMENT = "�"
+TITLE_WIDTH = 60
 
 
 def clean_text(text: str) -> str:
@@ -18,3 +19,9 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def title_of(text: str) -> str:
+    """A conversation is called by the beginning of its first message until somebody names it."""
+    line = " ".join(text[: TITLE_WIDTH * 4].split())
+    return line if len(line) <= TITLE_WIDTH else line[: TITLE_WIDTH - 1].rstrip() + "…"
