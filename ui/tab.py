@@ -21,6 +21,22 @@ class Choices:
     guard: Stricter | None = None
 
 
+class Looking:
+    """A lock. Gradio makes each session's tab as a copy of the page's, and a copy has a lock of its own."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def __deepcopy__(self, memo: object) -> Looking:
+        return Looking()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 @dataclass(slots=True)
 class Tab:
     """`conversation` is None for one that begins with its first message, to `persona` and with `choices`; what is said
@@ -44,11 +60,7 @@ class Tab:
     settings: Any = None
     listed: str = field(default="", repr=False)
     # Held while it is found out what to show: of two handlers at once, the slower would show what was before.
-    looking: Lock = field(default_factory=Lock, repr=False, compare=False)
-
-    def __deepcopy__(self, memo: object) -> Tab:
-        """Gradio makes each session's tab as a copy of the page's, which is nobody's."""
-        return Tab(persona=self.persona)
+    looking: Looking = field(default_factory=Looking, repr=False, compare=False)
 
     def leave(self, conversation: int | None) -> None:
         """Go over to another conversation, or to one that is yet to begin."""
