@@ -7,6 +7,8 @@ was reloaded, or another tab, shows the same reply as it grows.
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Final
 
 import gradio as gr
 
@@ -17,6 +19,10 @@ from ui.listing import PAGE, Shelf
 from ui.parts import Parts, Update, tell
 from ui.screen import Screen
 from ui.tab import Tab
+
+# How soon a page shows what happened elsewhere, and how long it waits for that at a time.
+TICK_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 30.0
 
 
 class Chat:
@@ -39,9 +45,18 @@ class Chat:
         return await self._show(tab, request)
 
     async def tick(self, tab: Tab, where: str, request: gr.Request) -> Update:
-        """Something may have happened elsewhere: in another tab, at a terminal, or while this page was asleep."""
+        """Something may have happened elsewhere: in another tab, at a terminal, or while this page was asleep.
+
+        Looks until there is something, for a while. Gradio's page closes its stream whenever it waits for nothing, and
+        where that meets a new event, it misses the answer until the next one: so it had better be waiting.
+        """
         self._desk.arrive(tab, where, request)
-        return await self._show(tab, request)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            update = await self._show(tab, request)
+            if len(update) > 1 or time.monotonic() > until:
+                return update
+            await asyncio.sleep(TICK_SECONDS)
 
     async def send(self, text: str, tab: Tab, where: str, request: gr.Request) -> Update:
         """Say something: a new message, or what was meant instead of an old one."""

@@ -9,7 +9,7 @@ import gradio as gr
 
 from assistant.personas.library import PersonaLibrary
 from assistant.service import Assistant
-from ui.chat import Chat
+from ui.chat import TICK_SECONDS, Chat
 from ui.dashboard import add_dashboard
 from ui.desk import Desk
 from ui.editor import add_editor
@@ -23,8 +23,6 @@ from ui.tab import Tab
 from ui.transfer import take_in
 
 ASSETS: Final = Path(__file__).with_name("assets")
-# How soon a page shows what happened elsewhere.
-TICK_SECONDS: Final = 2.0
 # Clicks and forms inside our HTML become one event, `act`, with what the button says.
 _ACTS: Final = """
 element.addEventListener('click', (event) => {
