@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 import warnings
@@ -105,7 +106,15 @@ def _head() -> str:
 def make_server(app: ASGIApp) -> uvicorn.Server:
     """The server to run the application on; setting `should_exit` ends it."""
     # Open pages keep a connection: without a limit the end would wait for people to close them.
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    return server
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """That open pages are cut off at the end is none: each would be told with a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, asyncio.CancelledError) or "graceful shutdown exceeded" in record.getMessage())
 
 
 async def serve(server: uvicorn.Server, listener: socket.socket, ready: Callable[[], None]) -> None:

@@ -22,14 +22,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def process(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(*command: str, errors: int = subprocess.DEVNULL) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server in a process of its own, and the page's address."""
     started = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         text=True,
     )
     assert started.stdout is not None
@@ -55,6 +55,15 @@ def test_first_visit_to_first_reply_with_the_bundled_model(context: BrowserConte
         expect(reply.locator(".text")).to_have_text(re.compile(r"\w+"), timeout=120_000)
         expect(reply.locator(".safety summary")).to_have_text("Checked")
         expect(page.locator("#status")).to_contain_text(re.compile(r"turn 1\s+\d+ of [\d,]+ tokens"))
+
+
+def test_the_end_with_an_open_page_is_quiet(context: BrowserContext, tmp_path: Path) -> None:
+    site = ["-m", "tests.ui.scripted_site", str(tmp_path / "chat.db"), "0"]
+    with process(*site, errors=subprocess.PIPE) as (server, url):
+        open_page(context, url)
+        server.send_signal(signal.SIGTERM)
+        _, told = server.communicate(timeout=30)
+    assert told == ""
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
