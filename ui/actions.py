@@ -51,7 +51,9 @@ class Actions:
                 rated = desk.message(tab, number(event, "id"))
                 store.add_feedback(rated.id, number(event, "rating"), event.get("comment", ""))
             case "ended":
-                pass  # The reply that the page followed: what there is now is shown after any button.
+                # The reply that the page shows as growing. Answers to two events at once may have come in the other
+                # order, so what the page shows may be older than what it was sent last: all is sent again.
+                tab.seen = None
             case _:
                 conversation = desk.owned(number(event, "id"), user)
                 self._sort(tab, conversation, act, event)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -41,3 +43,12 @@ def test_a_session_has_a_tab_of_its_own() -> None:
     own.conversation = 3
     assert (own.persona, page.conversation) == ("professor", None)
     assert own.looking is not page.looking
+
+
+def test_once_a_reply_has_ended_all_is_shown_again() -> None:
+    # Answers to two events at once may reach the page in the other order: it may show a growing reply for good.
+    tab = Tab(persona="professor")
+    tab.seen = "what was sent last"
+    desk = cast(Desk, SimpleNamespace(store=None))
+    assert Actions(desk, cast(Parts, None)).act(tab, {"act": "ended"}, None) == {}
+    assert tab.seen is None
