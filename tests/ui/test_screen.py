@@ -12,7 +12,9 @@ import pytest
 
 pytest.importorskip("gradio", reason="the web page needs gradio")
 
-from ui.parts import Update
+from ui.actions import Actions
+from ui.desk import Desk
+from ui.parts import Parts, Update
 from ui.screen import Screen
 from ui.tab import Tab
 
