@@ -35,63 +35,27 @@ from assistant.sampling import Sampling
 from assistant.service import Assistant
 from assistant.store.records import NewMessage
 from assistant.store.store import Store
+from benchmarks.serve.paced import Pace, PacedEngine
 from guardrails.guard import build
 from guardrails.policy import load
-from guardrails.rendering import ChatTemplate
 from ui.server import make_app, make_server, serve
 
 PEOPLE = 20
-TOKENS = 60
-SECONDS_A_TOKEN = 0.05
+PACE = Pace(first=0.05, pause=0.05, tokens=60)
 MESSAGES = 500
 # Seconds to the first text and to the end.
 Waits = tuple[float, float]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
-class Paced:
-    """An engine that says a word at a time, and notes when it said the first one of each reply."""
-
-    name = "paced"
-    model = "paced"
-    window = 32_768
-
-    def __init__(self, template: ChatTemplate) -> None:
-        self._template = template
-        self.first: list[float] = []
-
-    @property
-    def template(self) -> ChatTemplate:
-        """The bundled model's."""
-        return self._template
-
-    async def generate(
-        self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
-    ) -> AsyncGenerator[Delta, None]:
-        """As many words as a reply has here."""
-        for place in range(TOKENS):
-            await asyncio.sleep(SECONDS_A_TOKEN)
-            if place == 0:
-                self.first.append(time.monotonic())
-            yield Delta(0, (1,), f"word{place} ", None)
-        yield Delta(0, (), "", "stop")
-
-    async def close(self) -> None:
-        """There is nothing to free."""
-
-
 class Noted:
     """An engine as it is, with the moments of its first texts noted."""
 
-    def __init__(self, engine: TransformersEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.name, self.model, self.window = engine.name, engine.model, engine.window
+        self.template = engine.template
         self.first: list[float] = []
-
-    @property
-    def template(self) -> ChatTemplate:
-        """The engine's."""
-        return self._engine.template
 
     async def generate(
         self, prompt_ids: Sequence[int], sampling: Sampling, *, n: int = 1, session: str | None = None
@@ -215,7 +179,7 @@ async def together(url: str, people: int) -> list[Waits]:
 
 def measure(browser: Browser, runs: int, row: Callable[[str, Sequence[float], str], None]) -> None:
     """The page itself, with an engine that says what it is told to."""
-    engine = Paced(ChatTemplate.from_folder(BUNDLED_FOLDER))
+    engine = Noted(PacedEngine(PACE))
     with tempfile.TemporaryDirectory() as folder, site(Path(folder), engine, "off") as (url, store):
         opened(browser, url, "#header .who")[0].context.close()
         ready = []
@@ -243,7 +207,7 @@ def measure(browser: Browser, runs: int, row: Callable[[str, Sequence[float], st
                 waits = own.submit(asyncio.run, together(url, people)).result()
             firsts, lasts = zip(*waits, strict=True)
             row(f"first text where {people} send at once, s", firsts, "none waits")
-            row(f"end of {TOKENS * SECONDS_A_TOKEN:.0f} s of reply where {people} send at once, s", lasts, "none waits")
+            row(f"end of {PACE.tokens * PACE.pause:.0f} s of reply where {people} send at once, s", lasts, "none waits")
 
 
 def measure_bundled(browser: Browser, runs: int, row: Callable[[str, Sequence[float], str], None]) -> None:

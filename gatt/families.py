@@ -93,7 +93,8 @@ class Entry(Strict):
 class Family(Strict):
     """Wordings with a slot {x} for the value; in the check, `{last}` is its last word and `{bare}` all but its first.
 
-    Families of one `group`, and those a family `excludes`, are never combined.
+    Families of one `group`, and those a family `excludes`, are never combined. Where `all_trained`, no value is kept
+    for evaluation: for the personas of one's own product, all of which are to hold.
     """
 
     verbose: tuple[str, ...] = ()
@@ -105,6 +106,7 @@ class Family(Strict):
     probes: tuple[str, ...] = ()
     group: str = ""
     excludes: tuple[str, ...] = ()
+    all_trained: bool = False
 
     @model_validator(mode="after")
     def _complete(self) -> Family:
@@ -121,7 +123,7 @@ class Family(Strict):
         return self._splits["all"]
 
     def split(self, split: Split) -> list[Entry]:
-        """The values of one split. Families with few values have the same ones in both.
+        """The values of one split. Families with few values, and those `all_trained`, have the same ones in both.
 
         A value is in the same split of every list that it stands on, in whatever letter case: by its hash. Only
         where that leaves a split empty does the first value by hash take that place.
@@ -132,7 +134,7 @@ class Family(Strict):
     def _splits(self) -> dict[Split, list[Entry]]:
         """Made once: a list of thousands is drawn from thousands of times."""
         choices = [*self.entries, *(Entry(value=value) for value in self.values)] or [Entry(value="")]
-        if len(choices) < SPLITTABLE:
+        if len(choices) < SPLITTABLE or self.all_trained:
             return {"train": choices, "test": choices, "all": choices}
         hashes = {one.value: zlib.crc32(one.value.casefold().encode()) for one in choices}
         test = {value for value, digest in hashes.items() if digest % TEST_SHARE == 0}

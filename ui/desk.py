@@ -10,6 +10,7 @@ from assistant.personas.persona import Persona
 from assistant.service import Assistant
 from assistant.store.errors import NotFoundError
 from assistant.store.records import Conversation, StoredMessage
+from assistant.store.store import Store
 from assistant.turn import Turn
 from ui.tab import Choices, Tab
 
@@ -103,8 +104,17 @@ class Desk:
         return message
 
     def owned(self, id: int, user: int | None) -> Conversation:
-        """Raises NotFoundError for somebody else's conversation, too: that it exists is not told."""
-        conversation = self.store.conversation(id)
-        if user is not None and conversation.user_id != user:
-            raise NotFoundError(f"There is no conversation {id}.")
-        return conversation
+        """See `owned`."""
+        return owned(self.store, id, user)
+
+
+def owned(store: Store, id: int, user: int | None) -> Conversation:
+    """A conversation of this person's, or any where nobody logs in.
+
+    Raises:
+        NotFoundError: there is none; for somebody else's, too: that it exists is not told.
+    """
+    conversation = store.conversation(id)
+    if user is not None and conversation.user_id != user:
+        raise NotFoundError(f"There is no conversation {id}.")
+    return conversation

@@ -18,10 +18,11 @@ from assistant.service import Assistant
 from assistant.store.errors import NotFoundError
 from assistant.turn import Turn
 from ui import render
+from ui.desk import owned
 from ui.follow import follow
 
 
-async def live(assistant: Assistant, reply: int, user: str | None) -> Response:
+async def live(assistant: Assistant, reply: int, user: int | None) -> Response:
     """The growing reply as server-sent events: its HTML, as a JSON string, some times a second, then `end`.
 
     A reply that this process does not write, or no longer, has its end at once: the page then shows what is stored.
@@ -42,13 +43,11 @@ async def _frames(turn: Turn | None, speaker: str) -> AsyncGenerator[bytes, None
     yield frame("", event="end")
 
 
-def _speaker(assistant: Assistant, reply: int, user: str | None) -> str | None:
+def _speaker(assistant: Assistant, reply: int, user: int | None) -> str | None:
     """Who writes it; None where it is none of this user's."""
     store = assistant.store
     try:
-        conversation = store.conversation(store.message(reply).conversation_id)
-        if user is not None and conversation.user_id != store.user(user).id:
-            return None
+        conversation = owned(store, store.message(reply).conversation_id, user)
         return store.persona_version(conversation.persona_version_id).persona.title
     except (NotFoundError, OverflowError):  # a number that no database has room for
         return None

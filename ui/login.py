@@ -46,6 +46,10 @@ class Login:
             return None
         return name if hmac.compare_digest(signature.encode(), expected.encode()) else None
 
+    def id_of(self, request: Request) -> int:
+        """The number of whoever sends the request. Raises NotFoundError where nobody is logged in."""
+        return self._store.user(self.user_of(request) or "").id
+
     async def page(self, request: Request) -> Response:
         """The page that asks for name and password."""
         return _asking("")

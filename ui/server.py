@@ -23,6 +23,7 @@ from assistant.personas.library import PersonaLibrary
 from assistant.service import Assistant
 from assistant.store.errors import NotFoundError
 from assistant.transfer.write import Form, serialise
+from ui.desk import owned
 from ui.gateway import Gateway
 from ui.live import live
 from ui.login import Login
@@ -59,15 +60,16 @@ def make_app(
         app.add_api_route("/logout", login.leave, methods=["POST"])
         options["auth_dependency"] = login.user_of
 
+    def who(request: Request) -> int | None:
+        return None if login is None else login.id_of(request)
+
     @app.get("/export/{name}")
-    async def export(name: str, request: Request) -> Response:
-        user = None if login is None else await run_in_threadpool(login.user_of, request)
-        return await run_in_threadpool(_export, assistant, name, user)
+    def export(name: str, request: Request) -> Response:
+        return _export(assistant, name, who(request))
 
     @app.get("/live/{reply}")
     async def growing(reply: int, request: Request) -> Response:
-        user = None if login is None else await run_in_threadpool(login.user_of, request)
-        return await live(assistant, reply, user)
+        return await live(assistant, reply, await run_in_threadpool(who, request))
 
     page = build(assistant, library, persona=persona, users=users)
     with warnings.catch_warnings():
@@ -133,7 +135,7 @@ async def serve(server: uvicorn.Server, listener: socket.socket, ready: Callable
         announcing.cancel()
 
 
-def _export(assistant: Assistant, name: str, user: str | None) -> Response:
+def _export(assistant: Assistant, name: str, user: int | None) -> Response:
     store = assistant.store
     found = re.fullmatch(r"(\d{1,18})\.(\w+)", name)
     form: Form | None = next((form for form in get_args(Form) if found and found[2] == form), None)
@@ -141,10 +143,7 @@ def _export(assistant: Assistant, name: str, user: str | None) -> Response:
     if found is None or form is None:
         return missing
     try:
-        conversation = store.conversation(int(found[1]))
-        if user is not None and conversation.user_id != store.user(user).id:
-            return missing
-        text = serialise(store, conversation.id, form)
+        text = serialise(store, owned(store, int(found[1]), user).id, form)
     except NotFoundError:
         return missing
     kind = "text/markdown" if form == "md" else "application/json"

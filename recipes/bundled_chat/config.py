@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 HERE = Path(__file__).parent
+CHARACTERS = HERE / "characters.toml"
 
 
 class Strict(BaseModel):
@@ -50,12 +51,31 @@ class Pretraining(Stage):
     length: int
 
 
+class Pass(Strict):
+    """One run of `gatt train` over the rows, beside `rehearsed` dialogues of the first tuning's kind and `firm` ones of
+    the second's."""
+
+    rehearsed: int = 0
+    firm: int = 0
+
+
+class Round(Strict):
+    """Rows built with the model as it is, and the passes over them. `persona_rows` more are of the shipped personas.
+
+    In a share `orders` of the source's messages the user orders something else, which the reply there does not heed.
+    """
+
+    seed: int
+    rows: int
+    persona_rows: int = 0
+    orders: float = 0.0
+    passes: list[Pass]
+
+
 class Ghost(Strict):
     """Ghost Attention: what `gatt build-dataset` and `gatt train` are given. `turns` is the least and most of a row."""
 
-    seed: int
     dialogues: int
-    rows: int
     per_dialogue: int
     candidates: int
     turns: str
@@ -63,15 +83,13 @@ class Ghost(Strict):
     plain: float
     ask: float
     copies: int
-    rehearsed: int
-    rehearsals: int
     history: str
     temperature: float
     max_tokens: int
-    epochs: int
     learning_rate: float
     batch_tokens: int
     families: list[str]
+    rounds: list[Round]
 
 
 class Recipe(Strict):

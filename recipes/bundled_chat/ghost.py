@@ -14,11 +14,10 @@ from typing import Annotated
 
 import typer
 
+from gatt.training.load_rows import load_rows
 from recipes.bundled_chat import chats, values
-from recipes.bundled_chat.config import HERE, Ghost, Recipe, load
+from recipes.bundled_chat.config import CHARACTERS, Ghost, Pass, Recipe, Round, load
 from recipes.bundled_chat.dialogues import dialogues
-
-CHARACTERS = HERE / "characters.toml"
 
 
 def gatt(*words: object) -> None:
@@ -29,66 +28,82 @@ def gatt(*words: object) -> None:
         raise SystemExit(code)
 
 
-def build(recipe: Ghost, model: Path, source: Path, lists: Path, out: Path) -> None:
-    words = ["build-dataset", "--model", model, "--source", source, "--out", out]
-    words += ["--lists", CHARACTERS, "--lists", lists]
-    words += ["--families", ",".join(recipe.families), "--n", recipe.rows, "--k", recipe.candidates]
-    words += ["--turns", recipe.turns, "--most", recipe.most, "--history", recipe.history]
-    words += ["--per-dialogue", recipe.per_dialogue, "--plain", recipe.plain, "--ask", recipe.ask]
-    words += ["--temperature", recipe.temperature]
-    words += ["--max-tokens", recipe.max_tokens, "--seed", recipe.seed]
-    gatt(*words, *(["--resume"] if out.exists() else []))
+def build(recipe: Ghost, model: Path, source: Path, lists: Path, out: Path, *words: object) -> None:
+    """`words`: which families, how many rows, the seed and what else differs from build to build."""
+    if (out / "manifest.json").exists():
+        return
+    told: list[object] = ["--model", model, "--source", source, "--out", out, "--lists", CHARACTERS, "--lists", lists]
+    told += ["--k", recipe.candidates, "--turns", recipe.turns, "--history", recipe.history, "--ask", recipe.ask]
+    told += ["--per-dialogue", recipe.per_dialogue]
+    told += ["--temperature", recipe.temperature, "--max-tokens", recipe.max_tokens, *words]
+    gatt("build-dataset", *told, *(["--resume"] if out.exists() else []))
 
 
-def revalue(recipe: Ghost, data: Path, lists: Path, out: Path) -> None:
-    gatt("revalue", data, "--copies", recipe.copies, "--lists", CHARACTERS, "--lists", lists, "--out", out)
+def rows(recipe: Ghost, round: Round, model: Path, lists: Path, folder: Path) -> Path:
+    """The rows of a round: those of all families with copies of other values, then those of the shipped personas."""
+    source, found, more = folder / "chats.jsonl", folder / "gatt-data", folder / "gatt-data-more"
+    if not source.exists():
+        chats.main(source, recipe.dialogues, round.seed, round.orders)
+    shares = ["--families", ",".join(recipe.families), "--most", recipe.most, "--plain", recipe.plain]
+    build(recipe, model, source, lists, found, "--n", round.rows, "--seed", round.seed, *shares)
+    if not (more / "manifest.json").exists():
+        gatt("revalue", found, "--copies", recipe.copies, "--lists", CHARACTERS, "--lists", lists, "--out", more)
+    if not round.persona_rows:
+        return more
+    personas, both = folder / "gatt-personas", folder / "rows.jsonl"
+    count = ["--n", round.persona_rows, "--seed", round.seed]
+    build(recipe, model, source, lists, personas, *count, "--families", "character", "--most", 1)
+    with both.open("w", encoding="utf-8") as lines:
+        for row in load_rows(more):
+            lines.write(row.model_dump_json() + "\n")
+        for row in load_rows(personas):  # both count their rows and dialogues from 0
+            renamed = {"id": f"personas-{row.id}", "dialogue_id": f"personas-{row.dialogue_id}"}
+            lines.write(row.model_copy(update=renamed).model_dump_json() + "\n")
+    return both
+
+
+def write_rehearsal(recipe: Recipe, which: Pass, seed: int, file: Path) -> None:
+    """Dialogues of the kinds that the tunings had, by a seed of their own."""
+    with file.open("w", encoding="utf-8") as lines:
+        for count, firm in ((which.rehearsed, False), (which.firm, True)):
+            for chat in dialogues(recipe.seed + seed, count, firm=firm):
+                turns = [{"role": message.role, "content": message.content} for message in chat]
+                lines.write(json.dumps({"messages": turns}) + "\n")
+
+
+def tune(recipe: Ghost, model: Path, data: Path, rehearsal: Path | None, out: Path) -> None:
+    words: list[object] = ["train", "--data", data, "--model", model, "--out", out, "--method", "full"]
+    if rehearsal is not None:
+        words += ["--rehearse", rehearsal]
+    words += ["--loss", "last-turn", "--epochs", 1]
+    words += ["--learning-rate", recipe.learning_rate, "--batch-tokens", recipe.batch_tokens]
+    gatt(*words, *(["--resume"] if (out / "checkpoints").exists() else []))
 
 
 def finished(recipe: Ghost, out: Path) -> Path:
     """The model that ships."""
-    return out / f"rehearsed-{recipe.rehearsals}" / "model"
-
-
-def write_rehearsal(recipe: Recipe, file: Path, number: int) -> None:
-    """Dialogues of the kinds that the first tuning had, by a seed of their own."""
-    with file.open("w", encoding="utf-8") as lines:
-        for chat in dialogues(recipe.seed + 2 + number, recipe.ghost_attention.rehearsed):
-            turns = [{"role": message.role, "content": message.content} for message in chat]
-            lines.write(json.dumps({"messages": turns}) + "\n")
-
-
-def tune(recipe: Ghost, model: Path, data: Path, out: Path, *rehearsal: Path) -> None:
-    words = ["train", "--data", data, "--model", model, "--out", out, "--method", "full", "--loss", "last-turn"]
-    for file in rehearsal:
-        words += ["--rehearse", file]
-    words += ["--epochs", recipe.epochs, "--learning-rate", recipe.learning_rate, "--batch-tokens", recipe.batch_tokens]
-    gatt(*words, *(["--resume"] if (out / "checkpoints").exists() else []))
+    passes = sum(len(round.passes) for round in recipe.rounds)
+    return out / f"round-{len(recipe.rounds)}" / f"pass-{passes}" / "model"
 
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
-    """Build the dataset with the tuned model; train on it, then on it beside rehearsals: `DIR`/rehearsed-N/model."""
-    whole = load()
-    recipe = whole.ghost_attention
-    source, lists, data = out / "chats.jsonl", out / "values.toml", out / "gatt-data"
-    if not source.exists():
-        chats.main(source, recipe.dialogues, recipe.seed)
+    """Build rows with the tuned model and train on them, round after round: `DIR`/round-N/pass-M/model."""
+    recipe, model = load(), out / "firm"
+    lists, ghost, passes = out / "values.toml", recipe.ghost_attention, 0
     if not lists.exists():
         values.main(lists)
-    if not (data / "manifest.json").exists():
-        build(recipe, out / "firm", source, lists, data)
-    more = out / "gatt-data-more"
-    if not (more / "manifest.json").exists():
-        revalue(recipe, data, lists, more)
-    if not (out / "ghost" / "model" / "tokenizer.json").exists():
-        tune(recipe, out / "firm", more, out / "ghost")
-    model = out / "ghost" / "model"
-    for number in range(1, 1 + recipe.rehearsals):
-        rehearsal, folder = out / f"rehearsal-{number}.jsonl", out / f"rehearsed-{number}"
-        if not rehearsal.exists():
-            write_rehearsal(whole, rehearsal, number)
-        if not (folder / "model" / "tokenizer.json").exists():
-            tune(recipe, model, more, folder, rehearsal)
-        model = folder / "model"
+    for number, round in enumerate(ghost.rounds, start=1):
+        folder = out / f"round-{number}"
+        folder.mkdir(exist_ok=True)
+        data = rows(ghost, round, model, lists, folder)
+        for which in round.passes:
+            passes += 1
+            tuned, rehearsal = folder / f"pass-{passes}", folder / f"rehearsal-{passes}.jsonl"
+            if (which.rehearsed or which.firm) and not rehearsal.exists():
+                write_rehearsal(recipe, which, passes + 1, rehearsal)
+            if not (tuned / "model" / "tokenizer.json").exists():
+                tune(ghost, model, data, rehearsal if rehearsal.exists() else None, tuned)
+            model = tuned / "model"
 
 
 if __name__ == "__main__":

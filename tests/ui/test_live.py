@@ -91,8 +91,9 @@ def test_nobody_gets_what_is_written_for_another(tmp_path: Path) -> None:
     async def work() -> None:
         async with assistant(tmp_path) as made:
             reply = await begin(made, "ada")
-            assert (await live(made, reply, "ada")).status_code == 200
-            for user, number in (("bob", reply), ("ada", reply + 100), ("ada", 2**70)):
+            ada, bob = (made.store.user(name).id for name in ("ada", "bob"))
+            assert (await live(made, reply, ada)).status_code == 200
+            for user, number in ((bob, reply), (ada, reply + 100), (ada, 2**70)):
                 assert (await live(made, number, user)).status_code == 404
 
     run(work)
