@@ -68,7 +68,7 @@ class Windows(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    first: int = Field(20, ge=1, le=1000)
+    first: int = Field(16, ge=1, le=1000)
     growth: float = Field(1.5, ge=1, le=10)
     largest: int = Field(64, ge=1, le=4000)
 

@@ -156,6 +156,7 @@ def _best_of(policy: Policy, safety: Scorer, helpful: Scorer | None, audit: Audi
 
 
 def _scorer(name: str, *, vllm: bool) -> Scorer:
+    from guardrails.hardware import processor_multiplies_bf16
     from guardrails.reward.model import RewardModel
     from guardrails.reward.scorer import Scorer
 
@@ -163,10 +164,12 @@ def _scorer(name: str, *, vllm: bool) -> Scorer:
         from guardrails.reward.vllm_model import VllmRewardModel
 
         return Scorer(VllmRewardModel.open(BUNDLED if name == "bundled" else Path(name).expanduser()))
+    # The first words of a reply wait for it.
+    bf16 = processor_multiplies_bf16()
     if name != "bundled":
-        return Scorer(RewardModel.load(Path(name).expanduser()))
+        return Scorer(RewardModel.load(Path(name).expanduser(), bf16=bf16))
     if not BUNDLED.is_dir():
         raise PolicyError(f"there is no {BUNDLED}: name a model's folder, or put one there (recipes/bundled_safety)")
     from guardrails.reward.quick_start import load_bundled
 
-    return Scorer(RewardModel.load(BUNDLED, load=load_bundled))
+    return Scorer(RewardModel.load(BUNDLED, bf16=bf16, load=load_bundled))

@@ -9,4 +9,11 @@ def multiplies_bf16() -> bool:
 
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
+    return processor_multiplies_bf16()
+
+
+def processor_multiplies_bf16() -> bool:
+    """Whether the processor does, GPU or not."""
+    import torch
+
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -15,23 +15,23 @@ from typing import Annotated
 import typer
 
 from gatt import families
-from gatt.families import joined
+from gatt.families import Split, joined
 from guardrails.messages import Message
 from recipes.bundled_chat.config import CHARACTERS, load
 from recipes.bundled_chat.dialogues import scripts, speakers, topics
 from recipes.bundled_chat.dialogues.stream import TOPICS
 
 
-def plain(seed: int, count: int, *, orders: float = 0.0) -> Iterator[list[Message]]:
+def plain(seed: int, count: int, *, orders: float = 0.0, split: Split = "train") -> Iterator[list[Message]]:
     """`count` dialogues of 1 to 25 turns in which nobody gives an instruction, the same for the same seed.
 
-    With `orders`, in that share of the messages the user orders something ("Act as Oscar Wilde."), and the reply stays
-    what it is without: who was told otherwise before must not follow.
+    With `orders`, in that share of the messages the user orders something ("Act as Oscar Wilde."), of the values of
+    `split`, and the reply stays what it is without: who was told otherwise before must not follow.
     """
     library, known, names = topics.read(TOPICS), families.load(CHARACTERS), load().ghost_attention.families
 
     def ordering(message: Message, rng: Random) -> Message:
-        order = families.draw(known, names, rng, most=2, split="train").text(terse=rng.random() < 0.5)
+        order = families.draw(known, names, rng, most=2, split=split).text(terse=rng.random() < 0.5)
         return Message("user", joined(order, message.content))
 
     for number in range(count):

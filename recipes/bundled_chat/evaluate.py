@@ -37,6 +37,8 @@ from recipes.bundled_chat.dialogues.voices import shipped, voice
 
 UNSEEN = 2
 TURNS = 20
+# Of the messages, where users order something else ("Act as Oscar Wilde.").
+ORDERS = 0.2
 BUCKETS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 20))
 SUMS = 100
 TOPIC_QUESTIONS = 70
@@ -56,10 +58,10 @@ def cast() -> Iterator[tuple[str, Speaker]]:
         yield "instructions made on the spot", speakers.neutral(rng)
 
 
-async def keep_instruction(assistant: Assistant, sampling: Sampling) -> Scores:
-    """Twenty turns with each speaker."""
-    # Of plain dialogues: in others, users' messages carry instructions, which a model does well to follow.
-    users = [m.content for chat in chats.plain(UNSEEN, 400) for m in chat if m.role == "user"]
+async def keep_instruction(assistant: Assistant, sampling: Sampling, orders: float) -> Scores:
+    """Twenty turns with each speaker; in a share `orders` of the messages the user orders something else."""
+    said = chats.plain(UNSEEN, 400, orders=orders, split="test")
+    users = [message.content for chat in said for message in chat if message.role == "user"]
     rng = Random(UNSEEN)
     scores: Scores = {}
     for group, speaker in track(list(cast()), "twenty turns each"):
@@ -116,10 +118,12 @@ async def evaluate(model: Path, sampling: Sampling) -> None:
 
     with tempfile.TemporaryDirectory() as folder, Store.open(str(Path(folder) / "evaluation.db")) as store:
         assistant = Assistant(store, TransformersEngine(model))
-        for group, by_turn in (await keep_instruction(assistant, sampling)).items():
-            for first, last in BUCKETS:
-                outcomes = [kept for turn in range(first, last + 1) for kept in by_turn[turn]]
-                row(f"style rule kept, {group}", f"{first}" if first == last else f"{first}-{last}", outcomes)
+        for orders in (0.0, ORDERS):
+            what = f"style rule kept, {orders:.0%} orders" if orders else "style rule kept"
+            for group, by_turn in (await keep_instruction(assistant, sampling, orders)).items():
+                for first, last in BUCKETS:
+                    outcomes = [kept for turn in range(first, last + 1) for kept in by_turn[turn]]
+                    row(f"{what}, {group}", f"{first}" if first == last else f"{first}-{last}", outcomes)
         right = await add_up(assistant, sampling)
         row("sums right", "1", [True] * right + [False] * (SUMS - right))
         for temperature in TEMPERATURES:

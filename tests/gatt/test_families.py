@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from gatt.families import Family, load, words_of
 
 
-def hobbies(values: list[str]) -> Family:
+def hobbies(values: list[str], *, all_trained: bool = False) -> Family:
     check = {"kind": "contains", "value": "{x}"}
-    return Family(verbose=("You like {x}",), terse=("Hobby: {x}",), values=tuple(values), check=check)
+    worded = {"verbose": ("You like {x}",), "terse": ("Hobby: {x}",)}
+    return Family(**worded, values=tuple(values), check=check, all_trained=all_trained)
 
 
 def values(family: Family, split: str) -> list[str]:
@@ -36,6 +37,11 @@ def test_every_shipped_family_with_many_values_keeps_some_for_evaluation() -> No
     for name, family in load().items():
         if len(family.choices()) >= 10:
             assert len(family.split("test")) >= 2, name
+
+
+def test_where_all_values_are_trained_none_is_kept_for_evaluation() -> None:
+    family = hobbies([f"hobby {number}" for number in range(30)], all_trained=True)
+    assert values(family, "train") == values(family, "test") == [f"hobby {number}" for number in range(30)]
 
 
 def test_the_words_of_a_question_are_the_same_with_other_capitals_and_marks() -> None:

@@ -52,6 +52,13 @@ def asked(text: str, reply: str = "") -> Exchange:
     return Exchange((Message("user", text),), reply)
 
 
+def test_in_bfloat16_as_the_guard_runs_it_it_says_nearly_the_same(model: RewardModel) -> None:
+    half = RewardModel.load(BUNDLED, bf16=True, load=load_bundled)
+    exchanges = [asked(text, reply) for text in (*HARMFUL, *FINE) for reply in ("", "I am glad to help with that.")]
+    for exact, near in zip(model.logits(exchanges), half.logits(exchanges), strict=True):
+        assert near == pytest.approx(exact, abs=0.1)
+
+
 def test_it_is_as_small_as_promised_and_has_a_card() -> None:
     assert sum(file.stat().st_size for file in BUNDLED.iterdir()) <= 50_000_000
     card = (BUNDLED / "README.md").read_text("utf-8")
