@@ -112,36 +112,19 @@ class ReplyRecord:
             cached_tokens=usage.cached_tokens,
             ttft_ms=ttft,
             duration_ms=duration,
+            verdicts=self.verdicts,
+            withheld=self.withheld,
+            policy_hash=self._policy_hash,
         )
         problem = await self._try(finish)
         # These may pass while the text is still in memory; anything else will not.
         while isinstance(problem, PASSING) and time.monotonic() - started < PATIENCE_SECONDS:
             await asyncio.sleep(SAVE_SECONDS)
             problem = await self._try(finish)
-        if problem is None:
-            problem = await self._try(partial(self._store_judgement, store))
         return problem
 
     def _grow(self, store: Store) -> None:
         self._stop_asked = store.grow_reply(self._reply_id, self.text)
-
-    def _store_judgement(self, store: Store) -> None:
-        for verdict in self.verdicts:
-            store.add_verdict(
-                self._reply_id,
-                stage=verdict.stage,
-                judge=verdict.judge,
-                judge_version=verdict.judge_version,
-                decision=verdict.decision,
-                score=verdict.score,
-                threshold=verdict.threshold,
-                reason=verdict.reason,
-                policy_hash=self._policy_hash,
-                latency_ms=verdict.latency_ms,
-            )
-        for held in self.withheld:
-            if held.text:
-                store.add_withheld(self._reply_id, held.text, held.shown)
 
     async def _try(self, write: Callable[[], object]) -> Exception | None:
         """Write to the store; what went wrong, if anything, which the person is told of once."""
@@ -153,3 +136,9 @@ class ReplyRecord:
                 self._emit(Notice("storage", f"the reply is not being saved: {problem}"))
             return problem
         return None
+
+
+async def give_up(store: Store, reply_id: int, error: Exception) -> None:
+    """End a stored reply that no turn was begun for."""
+    record = ReplyRecord(store, reply_id, "", lambda _: None, lambda: None)
+    await record.end("failed", f"{type(error).__name__}: {error}")

@@ -15,11 +15,12 @@ from assistant.errors import AssistantError
 from assistant.events import Notice
 from assistant.guarding import Guards, guarding, safer, strays
 from assistant.personas.persona import Persona
+from assistant.reply_record import give_up
 from assistant.request import Preview, as_exchanges, dropped_before, dropped_notice, newest_message, reserve
 from assistant.sampling import Sampling
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
-from assistant.text import clean_text, title_of
+from assistant.text import clean_text
 from assistant.turn import Turn
 from assistant.window import Exchanged, Fitted, fit
 from guardrails import adherence
@@ -223,8 +224,6 @@ class Assistant:
             persona_version_id=conversation.persona_version_id,
             request_key=request_key,
         )
-        if not conversation.title and parent is None:
-            await asyncio.to_thread(self.store.set_title, conversation_id, title_of(text))
         return await self._begin(conversation, persona, sampling, asked, reply)
 
     async def _retry(self, conversation_id: int, reply_id: int | None, sampling: Sampling | None) -> Turn:
@@ -289,6 +288,10 @@ class Assistant:
         except (UserError, RenderingError) as error:
             # The message is stored: its turn fails, and says why, instead of vanishing.
             fitted = AssistantError(str(error))
+        except Exception as error:
+            # No turn comes that would end the reply, and the conversation would wait for its end.
+            await give_up(self.store, reply.id, error)
+            raise
         turn = Turn(
             self.store,
             self.engine,

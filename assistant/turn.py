@@ -48,6 +48,14 @@ class Guarding:
     best_of: BestOf | None = None
 
 
+class _BelowFloorError(Exception):
+    """No candidate may be shown; the best of them is `held`."""
+
+    def __init__(self, held: Withheld) -> None:
+        super().__init__(held.verdict.reason)
+        self.held = held
+
+
 class Turn:
     """A reply being made. Created by `Assistant`, running from the moment it exists."""
 
@@ -170,19 +178,13 @@ class Turn:
         self._record.usage.finish_reason = None
         ids, conversation = sent.rendered.ids, self.name
         best_of = self._guarding.best_of
-        if best_of is None:
-            raw = self._raw_text(ids)
-        else:
-            texts, reasons = await self._candidates(ids, best_of.n)
-            index, verdict = await best_of.pick(asked.messages, texts, conversation)
-            self._record.usage.finish_reason = reasons[index]
-            self._note(verdict)
-            if not verdict.passed:
-                return self._hold(Withheld(verdict, texts[index], 0))
-            raw = _all_at_once(texts[index])
+        raw = self._raw_text(ids) if best_of is None else self._best(best_of, ids, asked)
         gate = self._guarding.gate
-        async with aclosing(raw), aclosing(gate.release(asked.messages, raw, conversation=conversation)) as released:
-            return await self._follow(released)
+        try:
+            async with aclosing(raw), aclosing(gate.release(asked.messages, raw, conversation=conversation)) as passed:
+                return await self._follow(passed)
+        except _BelowFloorError as below:
+            return self._hold(below.held)
 
     async def _follow(self, released: AsyncIterator[Released]) -> Withheld | None:
         async for piece in released:
@@ -204,6 +206,20 @@ class Turn:
                 usage.cached_tokens += delta.cached_tokens
                 usage.finish_reason = delta.finish_reason or usage.finish_reason
                 yield delta.text
+
+    async def _best(self, best_of: BestOf, prompt_ids: list[int], asked: Fitted) -> AsyncGenerator[str, None]:
+        """The best candidate's whole text.
+
+        The gate reads it as it reads a single reply's: it has the prompt judged meanwhile, and one that does not pass
+        ends this before its candidates are written.
+        """
+        texts, reasons = await self._candidates(prompt_ids, best_of.n)
+        index, verdict = await best_of.pick(asked.messages, texts, self.name)
+        self._record.usage.finish_reason = reasons[index]
+        self._note(verdict)
+        if not verdict.passed:
+            raise _BelowFloorError(Withheld(verdict, texts[index], 0))
+        yield texts[index]
 
     async def _candidates(self, prompt_ids: list[int], n: int) -> tuple[list[str], list[FinishReason | None]]:
         """Whole replies to one prompt, and why each ended. Which is said is not known before all are there."""
@@ -234,7 +250,3 @@ class Turn:
 def _may_be_written_again(verdict: Verdict) -> bool:
     """A prompt that does not pass would not pass again."""
     return verdict.action == "regenerate" and verdict.stage != "prompt" and not verdict.unavailable
-
-
-async def _all_at_once(text: str) -> AsyncGenerator[str, None]:
-    yield text

@@ -57,8 +57,6 @@ class Actions:
             case _:
                 conversation = desk.owned(number(event, "id"), user)
                 self._sort(tab, conversation, act, event)
-                if act == "open":
-                    return {self._parts.editing: gr.update(visible=False)}
         return {}
 
     def _sort(self, tab: Tab, conversation: Conversation, act: str, event: Event) -> None:

@@ -22,7 +22,7 @@ from ui.tab import Tab
 
 # How soon a page shows what happened elsewhere, and how long it waits for that at a time.
 TICK_SECONDS: Final = 2.0
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 10.0
 
 
 class Chat:
@@ -35,56 +35,60 @@ class Chat:
         self._screen = screen
         self._actions = Actions(desk, parts)
 
-    async def load(self, tab: Tab, request: gr.Request) -> Update:
+    async def load(self, request: gr.Request) -> Update:
         """The page was opened or reloaded: its address says which conversation it shows."""
+        tab = await self._arrive(str(request.query_params.get("c", "")), request)
         tab.seen, tab.listed = None, ""
-        self._desk.arrive(tab, str(request.query_params.get("c", "")), request)
         chosen = str(request.query_params.get("persona", ""))
-        if chosen in {persona.name for persona in self._desk.library.all()}:
+        if chosen and chosen in {persona.name for persona in await asyncio.to_thread(self._desk.library.all)}:
             tab.persona = chosen
         return await self._show(tab, request)
 
-    async def tick(self, tab: Tab, where: str, request: gr.Request) -> Update:
+    async def tick(self, where: str, request: gr.Request) -> Update:
         """Something may have happened elsewhere: in another tab, at a terminal, or while this page was asleep.
 
         Looks until there is something, for a while. Gradio's page closes its stream whenever it waits for nothing, and
         where that meets a new event, it misses the answer until the next one: so it had better be waiting.
         """
-        self._desk.arrive(tab, where, request)
+        tab = await self._arrive(where, request)
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             update = await self._show(tab, request)
             if len(update) > 1 or time.monotonic() > until:
-                return update
+                # A new value has the page ask again at once.
+                return update | {self._parts.pulse: str(time.monotonic())}
             await asyncio.sleep(TICK_SECONDS)
 
-    async def send(self, text: str, tab: Tab, where: str, request: gr.Request) -> Update:
+    async def send(self, text: str, where: str, request: gr.Request) -> Update:
         """Say something: a new message, or what was meant instead of an old one."""
-        self._desk.arrive(tab, where, request)
+        tab = await self._arrive(where, request)
         said: Update = {}
         try:
-            await asyncio.to_thread(self._refuse_second, tab)
-            if tab.editing is not None:
-                old = await asyncio.to_thread(self._desk.message, tab, tab.editing)
-                await self._assistant.edit(old.id, text)
-            elif text.strip() and tab.conversation is None:
-                tab.conversation = (await asyncio.to_thread(self._desk.begin, tab, self._desk.user(request))).id
-                tab.leaf = None
-            if tab.editing is None:
-                if tab.conversation is None:
-                    raise AssistantError("the message is empty: say something first")
-                await self._assistant.send(tab.conversation, text, parent_id=tab.leaf)
+            async with tab.saying:
+                await self._say(tab, text, request)
         except AssistantError as error:
             tell(error)
         else:
-            tab.editing = None
-            said = {self._parts.composer: "", self._parts.editing: gr.update(visible=False)}
+            said = self._leave_edit(tab)
         return said | await self._show(tab, request)
 
-    async def stop(self, tab: Tab, where: str, request: gr.Request) -> Update:
+    async def _say(self, tab: Tab, text: str, request: gr.Request) -> None:
+        await asyncio.to_thread(self._refuse_second, tab)
+        if tab.editing is not None:
+            old = await asyncio.to_thread(self._desk.message, tab, tab.editing)
+            await self._assistant.edit(old.id, text)
+            return
+        if text.strip() and tab.conversation is None:
+            tab.conversation = await asyncio.to_thread(self._begin, tab, request)
+            tab.leaf = None
+        if tab.conversation is None:
+            raise AssistantError("the message is empty: say something first")
+        await self._assistant.send(tab.conversation, text, parent_id=tab.leaf)
+
+    async def stop(self, where: str, request: gr.Request) -> Update:
         """End the running reply, whichever process writes it; what came of it stays."""
-        self._desk.arrive(tab, where, request)
-        turn = self._desk.running(tab)
+        tab = await self._arrive(where, request)
+        turn = await asyncio.to_thread(self._desk.running, tab)
         if turn is not None:
             turn.stop()
             await turn.wait()
@@ -92,40 +96,57 @@ class Chat:
             await asyncio.to_thread(self._desk.end_reply_elsewhere, tab)
         return await self._show(tab, request)
 
-    async def new(self, tab: Tab, request: gr.Request) -> Update:
+    async def new(self, request: gr.Request) -> Update:
         """Leave the conversation for one that begins with the next message."""
+        tab = self._desk.tab(request)
         tab.fresh = False
         # What is typed by now stays, unless it was to change an old message.
-        left = await self.cancel_edit(tab) if tab.editing is not None else {}
+        left = self._leave_edit(tab) if tab.editing is not None else {}
         tab.leave(None)
         return left | await self._show(tab, request)
 
-    async def cancel_edit(self, tab: Tab) -> Update:
+    async def cancel_edit(self, request: gr.Request) -> Update:
         """Leave the old message as it is."""
-        tab.editing = None
-        return {self._parts.composer: "", self._parts.editing: gr.update(visible=False)}
+        return self._leave_edit(self._desk.tab(request))
 
-    async def browse(self, search: str, shelf: Shelf, tab: Tab, where: str, request: gr.Request) -> Update:
+    async def browse(self, search: str, shelf: Shelf, where: str, request: gr.Request) -> Update:
         """Show another part of the list of conversations."""
-        self._desk.arrive(tab, where, request)
+        tab = await self._arrive(where, request)
         if (search, shelf) != (tab.search, tab.shelf):
             tab.search, tab.shelf, tab.limit = search, shelf, PAGE
-        return await asyncio.to_thread(self._screen.changes, tab, self._desk.user(request))
+        return await self._show(tab, request)
 
-    async def act(self, tab: Tab, where: str, event: Event, request: gr.Request) -> Update:
+    async def act(self, where: str, event: Event, request: gr.Request) -> Update:
         """A button in the list, the gallery or a message."""
-        self._desk.arrive(tab, where, request)
+        tab = await self._arrive(where, request)
         extra: Update = {}
+        editing = tab.editing
         try:
             if event.get("act") == "retry":
-                await asyncio.to_thread(self._refuse_second, tab)
-                reply = await asyncio.to_thread(self._desk.message, tab, number(event, "id"))
-                await self._assistant.retry(reply.conversation_id, reply.id)
+                async with tab.saying:
+                    await asyncio.to_thread(self._refuse_second, tab)
+                    reply = await asyncio.to_thread(self._desk.message, tab, number(event, "id"))
+                    await self._assistant.retry(reply.conversation_id, reply.id)
             else:
-                extra = await asyncio.to_thread(self._actions.act, tab, event, self._desk.user(request))
+                extra = await asyncio.to_thread(self._act, tab, event, request)
         except AssistantError as error:
             tell(error)
+        if editing is not None and tab.editing is None:  # its conversation was left
+            extra = self._leave_edit(tab) | extra
         return extra | await self._show(tab, request)
+
+    async def _arrive(self, where: str, request: gr.Request) -> Tab:
+        return await asyncio.to_thread(self._desk.arrive, where, request)
+
+    def _act(self, tab: Tab, event: Event, request: gr.Request) -> Update:
+        return self._actions.act(tab, event, self._desk.user(request))
+
+    def _begin(self, tab: Tab, request: gr.Request) -> int:
+        return self._desk.begin(tab, self._desk.user(request)).id
+
+    def _leave_edit(self, tab: Tab) -> Update:
+        tab.editing = None
+        return {self._parts.composer: "", self._parts.editing: gr.update(visible=False)}
 
     def _refuse_second(self, tab: Tab) -> None:
         if tab.conversation is None:
@@ -135,4 +156,4 @@ class Chat:
             raise AssistantError("a reply is being written: wait for its end, or stop it")
 
     async def _show(self, tab: Tab, request: gr.Request) -> Update:
-        return await asyncio.to_thread(self._screen.changes, tab, self._desk.user(request))
+        return await asyncio.to_thread(self._screen.shown, tab, request)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import gradio as gr
 
 from assistant.errors import AssistantError
@@ -12,6 +14,7 @@ from assistant.store.errors import NotFoundError
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
 from assistant.turn import Turn
+from ui.sessions import Sessions
 from ui.tab import Choices, Tab
 
 
@@ -24,21 +27,26 @@ class Desk:
         self.store = assistant.store
         self.library = library
         self._default = persona
+        self._tabs = Sessions(lambda: Tab(persona=persona))
 
     def user(self, request: gr.Request) -> int | None:
         """Who is logged in, None where nobody has to."""
         return None if request.username is None else self.store.user(request.username).id
 
-    def arrive(self, tab: Tab, where: str, request: gr.Request) -> None:
-        """A tab that this server has not seen yet says itself where it is."""
-        if not tab.fresh:
-            return
-        tab.fresh = False
-        if where.isdecimal():
-            try:
-                tab.conversation = self.owned(int(where), self.user(request)).id
-            except (NotFoundError, OverflowError):
-                tab.conversation = None
+    def tab(self, request: gr.Request) -> Tab:
+        """The tab that asks."""
+        return self._tabs.of(request.session_hash)
+
+    def arrive(self, where: str, request: gr.Request) -> Tab:
+        """The tab that asks; one that this server has not seen yet says itself where it is."""
+        tab = self.tab(request)
+        if tab.fresh:
+            tab.fresh = False
+            if where.isdecimal():
+                with suppress(NotFoundError, OverflowError):
+                    conversation = self.owned(int(where), self.user(request))
+                    tab.conversation, tab.leaf = conversation.id, conversation.active_leaf_id
+        return tab
 
     def persona(self, tab: Tab) -> Persona:
         """Who answers in this tab."""

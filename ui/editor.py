@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from assistant.personas.files import PersonaFileError, Problem, validate
 from assistant.personas.library import PersonaLibrary
 from assistant.personas.persona import Persona
 from ui.render import render
+from ui.sessions import Sessions
 
 _FILE: Final = Path("persona")
 _QUIET: Final[dict[str, Any]] = {
@@ -44,6 +46,25 @@ FIELDS: Final = (
 )
 
 
+@dataclass(slots=True)
+class Draft:
+    """What is being edited: the persona's `name` (empty for a new one), what of it the form does not show, and the
+    form's values when they were `saved`, with what was `said` then."""
+
+    name: str = ""
+    extensions: dict[str, Any] = field(default_factory=dict)
+    sampling: dict[str, Any] = field(default_factory=dict)
+    saved: dict[str, Any] | None = None
+    said: str = ""
+
+    def begin(self, persona: Persona | None) -> None:
+        """Edit this persona from now on; None: a new one."""
+        self.name = "" if persona is None else persona.name
+        self.extensions = {} if persona is None else persona.extensions
+        self.sampling = {} if persona is None else persona.sampling.model_dump()
+        self.saved = None
+
+
 def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, locked: bool, js: str) -> None:
     """The page. `locked`: several people share the personas, so nobody changes them here. `js`: see `page`."""
     with page.route("Personas", "/personas"):
@@ -57,12 +78,12 @@ def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, lock
                 with gr.Row():
                     save = gr.Button("Save", variant="primary", elem_id="save-persona", interactive=False)
                     close = gr.Button("Close", elem_id="close-persona")
-        original = gr.State({})
+    drafts = Sessions(Draft)
 
     def shown() -> str:
         return render("shelf", personas=library.all(), problems=[str(one) for one in library.problems], locked=locked)
 
-    def act(event: gr.EventData) -> dict[Any, Any]:
+    def act(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         said = event._data or {}
         if locked or said.get("act") not in ("edit", "new"):
             return {}
@@ -71,44 +92,46 @@ def add_editor(page: gr.Blocks, library: PersonaLibrary, engine: Engine, *, lock
         except AssistantError as error:
             return {report: render("report", problems=[("", str(error))], tokens=(0, 0), saved="")}
         values = to_fields(persona) if persona is not None else to_fields(_BLANK) | {"name": "", "title": ""}
-        kept = {} if persona is None else {"extensions": persona.extensions, "sampling": persona.sampling.model_dump()}
-        verdict = judge(values, kept, engine)
+        draft = drafts.of(request.session_hash)
+        draft.begin(persona)
         return {
             editor: gr.update(visible=True),
-            original: kept,
-            report: verdict if persona is not None else "",
+            report: "" if persona is None else judge(values, problems_of(values, draft), engine),
             save: gr.update(interactive=persona is not None),
             **{field: values[name] for name, field in zip(FIELDS, fields, strict=True)},
         }
 
-    def check(kept: dict[str, Any], *values: Any) -> dict[Any, Any]:
-        given = dict(zip(FIELDS, values, strict=True))
-        found, fine = judge(given, kept, engine), not problems_of(given, kept)
-        if given == kept.get("saved"):
-            found = kept["said"]
-        return {report: found, save: gr.update(interactive=fine)}
+    def check(request: gr.Request, *values: Any) -> dict[Any, Any]:
+        given, draft = dict(zip(FIELDS, values, strict=True)), drafts.of(request.session_hash)
+        problems = problems_of(given, draft)
+        found = draft.said if given == draft.saved else judge(given, problems, engine)
+        return {report: found, save: gr.update(interactive=not problems)}
 
-    def store(kept: dict[str, Any], *values: Any) -> dict[Any, Any]:
-        given = dict(zip(FIELDS, values, strict=True))
+    def store(request: gr.Request, *values: Any) -> dict[Any, Any]:
+        given, draft = dict(zip(FIELDS, values, strict=True)), drafts.of(request.session_hash)
         try:
             if locked:
                 raise AssistantError("personas are shared here: whoever runs the server adds them")
-            persona = to_persona(given, kept)
+            persona = to_persona(given, draft)
+            if persona.name != draft.name and persona.name in {one.name for one in library.all()}:
+                raise AssistantError(
+                    f"there is a persona '{persona.name}' already: take another name, or edit that one"
+                )
             path = library.save(persona)
         except AssistantError as error:
             return {report: render("report", problems=[("", str(error))], tokens=(0, 0), saved="")}
         done = render(
             "report", problems=[], tokens=(engine.template.count(persona.instruction), engine.window), saved=str(path)
         )
-        kept |= {"saved": given, "said": done}
+        draft.name, draft.saved, draft.said = persona.name, given, done
         return {report: done, shelf: shown()}
 
     with page:
         page.load(shown, None, shelf, **_QUIET)
-        outputs = [editor, original, report, save, *fields]
+        outputs = [editor, report, save, *fields]
         shelf.act(act, None, outputs, **_QUIET)
-        gr.on([field.change for field in fields], check, [original, *fields], [report, save], **_IN_TURN)
-        save.click(store, [original, *fields], [report, shelf], **_IN_TURN)
+        gr.on([field.change for field in fields], check, fields, [report, save], **_IN_TURN)
+        save.click(store, fields, [report, shelf], **_IN_TURN)
         close.click(lambda: gr.update(visible=False), None, editor, **_QUIET)
 
 
@@ -162,37 +185,37 @@ def to_fields(persona: Persona) -> dict[str, Any]:
     }
 
 
-def to_persona(given: dict[str, Any], kept: dict[str, Any]) -> Persona:
-    """The persona that the form's values make; `kept` is what of an edited one the form does not show.
+def to_persona(given: dict[str, Any], draft: Draft) -> Persona:
+    """The persona that the form's values make, with what of an edited one the form does not show.
 
     Raises:
         PersonaFileError: with every problem and its field.
     """
     values = {name: given[name] or "" for name in FIELDS[:9]}
-    values["sampling"] = kept.get("sampling", {}) | {
+    values["sampling"] = draft.sampling | {
         "temperature": given["temperature"],
         "top_p": given["top_p"],
         "max_tokens": given["max_tokens"],
     }
     values["tags"] = [tag.strip() for tag in (given["tags"] or "").split(",") if tag.strip()]
     values["checks"] = [_check(line) for line in (given["checks"] or "").splitlines() if line.strip()]
-    values["extensions"] = kept.get("extensions", {})
+    values["extensions"] = draft.extensions
     return validate(_FILE, values)
 
 
-def problems_of(given: dict[str, Any], kept: dict[str, Any]) -> list[tuple[str, str]]:
+def problems_of(given: dict[str, Any], draft: Draft) -> list[tuple[str, str]]:
     """What is wrong with the form's values, each with its field."""
     try:
-        to_persona(given, kept)
+        to_persona(given, draft)
     except PersonaFileError as error:
         return [(problem.field, problem.message) for problem in error.problems]
     return []
 
 
-def judge(given: dict[str, Any], kept: dict[str, Any], engine: Engine) -> str:
+def judge(given: dict[str, Any], problems: list[tuple[str, str]], engine: Engine) -> str:
     """The problems as HTML, or how much of the window the instruction takes."""
     tokens = engine.template.count(given["instruction"] or "")
-    return render("report", problems=problems_of(given, kept), tokens=(tokens, engine.window), saved="")
+    return render("report", problems=problems, tokens=(tokens, engine.window), saved="")
 
 
 def _check(line: str) -> dict[str, Any]:

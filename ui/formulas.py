@@ -31,9 +31,9 @@ def formula(latex: str, *, block: bool) -> str:
         return shown
     try:
         tree = ElementTree.fromstring(convert(latex, display="block" if block else "inline"))
+        return ElementTree.tostring(_plain(tree), encoding="unicode")
     except Exception:  # the converter raises whatever it stumbles over, and half a formula is no error
         return shown
-    return ElementTree.tostring(_plain(tree), encoding="unicode")
 
 
 def _plain(element: ElementTree.Element) -> ElementTree.Element:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Final
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -20,6 +22,9 @@ from assistant.turn import Turn
 from ui import render
 from ui.desk import owned
 from ui.follow import follow
+
+# Times what drawing took: how long nothing is drawn after it.
+_REST: Final = 3
 
 
 async def live(assistant: Assistant, reply: int, user: int | None) -> Response:
@@ -38,7 +43,11 @@ async def _frames(turn: Turn | None, speaker: str) -> AsyncGenerator[bytes, None
     if turn is not None:
         async with aclosing(follow(turn)) as progress:
             async for now in progress:
-                yield frame(json.dumps(render.growing(speaker, now)))
+                started = time.monotonic()
+                drawn = await asyncio.to_thread(render.growing, speaker, now)
+                yield frame(json.dumps(drawn))
+                # A long text is drawn less often: drawing must not take the time of those who wait for theirs.
+                await asyncio.sleep(_REST * (time.monotonic() - started))
         await turn.wait()
     yield frame("", event="end")
 

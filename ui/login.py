@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import time
@@ -33,6 +34,8 @@ class Login:
         self._store = store
         # Wrong passwords since the last right one, and when the last was given.
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        # A password takes memory and time to look at, which strangers could take from everybody else.
+        self._looking = asyncio.Semaphore(2)
 
     def user_of(self, request: Request) -> str | None:
         """The name of whoever sends the request, None where nobody is logged in."""
@@ -56,13 +59,15 @@ class Login:
 
     async def enter(self, request: Request) -> Response:
         """Name and password were given."""
-        body = await request.body()
-        given = parse_qs(body.decode(errors="replace")) if len(body) <= _LARGEST else {}
+        given = parse_qs((await _body(request)).decode(errors="replace"))
         name = given.get("name", [""])[0].strip().lower()
         if self._must_wait(name):
             return _asking("Too many wrong passwords: wait half a minute, then try again.", 429)
-        if not await run_in_threadpool(self._store.knows, name, given.get("password", [""])[0]):
-            self._note_wrong(name)
+        # Counted before it is looked at: of many tries at once the first few count, too.
+        self._note_wrong(name)
+        async with self._looking:
+            knows = await run_in_threadpool(self._store.knows, name, given.get("password", [""])[0])
+        if not knows:
             return _asking("That name and password do not belong together.", 401)
         self._wrong.pop(name, None)
         until = str(int(time.time()) + SECONDS)
@@ -96,6 +101,16 @@ class Login:
         self._wrong[name] = (count + 1, time.monotonic())
         if len(self._wrong) > _NAMES:
             self._wrong.popitem(last=False)
+
+
+async def _body(request: Request) -> bytes:
+    """What was sent, nothing if it is too long to be a name and a password."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LARGEST:
+            return b""
+    return body
 
 
 def _asking(problem: str, status: int = 200) -> Response:

@@ -19,7 +19,6 @@ from ui.parts import Parts, Update
 from ui.render import render
 from ui.screen import Screen
 from ui.settings import Settings
-from ui.tab import Tab
 from ui.transfer import take_in
 
 ASSETS: Final = Path(__file__).with_name("assets")
@@ -43,13 +42,21 @@ window.steadfast.changed(element);
 window.steadfast.made(element, (act) => trigger('act', {act}));
 """
 
+# Asks whether there is news, always anew, while somebody can see the page.
+_PULSE: Final = f"""
+const ask = () => document.hidden || trigger('act', {{}});
+watch('value', ask);
+document.addEventListener('visibilitychange', ask);
+setInterval(ask, {TICK_SECONDS * 1000:.0f});
+"""
+
 
 def build(assistant: Assistant, library: PersonaLibrary, *, persona: str, users: bool) -> gr.Blocks:
     """The page. `users`: people log in, and each sees their own conversations."""
     desk = Desk(assistant, library, persona)
-    with gr.Blocks(title="Steadfast", fill_width=True, analytics_enabled=False) as page:
+    # Uploads are kept for an hour at most, in case a browser went away before they were read.
+    with gr.Blocks(title="Steadfast", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Navbar(visible=False)
-        tab = gr.State(Tab(persona=persona))
         where = gr.Textbox(visible="hidden", elem_id="where", label="Open conversation")
         with gr.Row(elem_id="shell"):
             with gr.Column(elem_id="sidebar", scale=0):
@@ -100,17 +107,20 @@ def build(assistant: Assistant, library: PersonaLibrary, *, persona: str, users:
             with gr.Column(elem_id="settings", scale=0):
                 panel = build_panel(desk)
         gr.HTML(render("help"), apply_default_css=False, padding=False, elem_id="help-box")
-        parts = Parts(header, conversations, gallery, messages, live, status, composer, editing, where, search, panel)
+        pulse = gr.HTML("", elem_id="pulse", visible="hidden", js_on_load=_PULSE)
+        parts = Parts(
+            header, conversations, gallery, messages, live, status, composer, editing, where, search, pulse, panel
+        )
         screen = Screen(desk, parts)
         chat = Chat(desk, screen, parts)
-        _wire(page, chat, parts, tab, new=new, send=send, stop=stop, cancel=cancel, shelf=shelf)
-        _wire_settings(Settings(desk, screen), parts, tab)
+        _wire(page, chat, parts, new=new, send=send, stop=stop, cancel=cancel, shelf=shelf)
+        _wire_settings(Settings(desk, screen), parts)
 
-        def taken(file: str, tab: Tab, request: gr.Request) -> str:
-            tab.listed = ""
+        def taken(file: str, request: gr.Request) -> str:
+            desk.tab(request).listed = ""
             return take_in(assistant.store, Path(file), desk.user(request))
 
-        panel.upload.upload(taken, [panel.upload, tab], panel.report, **_QUIET)
+        panel.upload.upload(taken, panel.upload, panel.report, **_QUIET)
     add_editor(page, library, assistant.engine, locked=users, js=_ACTS)
     add_dashboard(page, assistant.store, desk.user)
     return page
@@ -124,48 +134,44 @@ _QUIET: Final[dict[str, Any]] = {
 }
 
 
-def _wire(page: gr.Blocks, chat: Chat, parts: Parts, tab: gr.State, **controls: Any) -> None:
+def _wire(page: gr.Blocks, chat: Chat, parts: Parts, **controls: Any) -> None:
     everything = parts.all()
 
-    async def act(tab: Tab, where: str, event: gr.EventData, request: gr.Request) -> Update:
+    async def act(where: str, event: gr.EventData, request: gr.Request) -> Update:
         said = {str(key): str(value) for key, value in (event._data or {}).items()}
-        return await chat.act(tab, where, said, request)
+        return await chat.act(where, said, request)
 
-    async def browse(search: str, shelf: Shelf, tab: Tab, where: str, request: gr.Request) -> Update:
-        return await chat.browse(search, shelf, tab, where, request)
+    async def browse(search: str, shelf: Shelf, where: str, request: gr.Request) -> Update:
+        return await chat.browse(search, shelf, where, request)
 
-    page.load(chat.load, [tab], everything, **_QUIET)
-    gr.Timer(TICK_SECONDS).tick(chat.tick, [tab, parts.where], everything, **(_QUIET | {"trigger_mode": "once"}))
+    page.load(chat.load, None, everything, **_QUIET)
+    parts.pulse.act(chat.tick, parts.where, everything, **(_QUIET | {"trigger_mode": "once"}))
     gr.on(
-        [parts.composer.submit, controls["send"].click],
-        chat.send,
-        [parts.composer, tab, parts.where],
-        everything,
-        **_QUIET,
+        [parts.composer.submit, controls["send"].click], chat.send, [parts.composer, parts.where], everything, **_QUIET
     )
     for html in (parts.conversations, parts.gallery, parts.messages, parts.live):
-        html.act(act, [tab, parts.where], everything, **_QUIET)
-    controls["stop"].click(chat.stop, [tab, parts.where], everything, **_QUIET)
-    controls["new"].click(chat.new, [tab], everything, **_QUIET)
-    controls["cancel"].click(chat.cancel_edit, [tab], [parts.composer, parts.editing], **_QUIET)
+        html.act(act, parts.where, everything, **_QUIET)
+    controls["stop"].click(chat.stop, parts.where, everything, **_QUIET)
+    controls["new"].click(chat.new, None, everything, **_QUIET)
+    controls["cancel"].click(chat.cancel_edit, None, [parts.composer, parts.editing], **_QUIET)
     gr.on(
         [parts.search.change, controls["shelf"].input],
         browse,
-        [parts.search, controls["shelf"], tab, parts.where],
+        [parts.search, controls["shelf"], parts.where],
         everything,
         **(_QUIET | {"trigger_mode": "always_last"}),
     )
 
 
-def _wire_settings(settings: Settings, parts: Parts, tab: gr.State) -> None:
-    panel, here, everything = parts.panel, [tab, parts.where], parts.all()
-    panel.persona.input(settings.choose_persona, [panel.persona, *here], everything, **_QUIET)
-    panel.persistence.input(settings.choose_persistence, [panel.persistence, *here], everything, **_QUIET)
-    panel.guard.input(settings.choose_guard, [panel.guard, *here], everything, **_QUIET)
+def _wire_settings(settings: Settings, parts: Parts) -> None:
+    panel, where, everything = parts.panel, parts.where, parts.all()
+    panel.persona.input(settings.choose_persona, [panel.persona, where], everything, **_QUIET)
+    panel.persistence.input(settings.choose_persistence, [panel.persistence, where], everything, **_QUIET)
+    panel.guard.input(settings.choose_guard, [panel.guard, where], everything, **_QUIET)
     gr.on(
         [panel.own.input, panel.temperature.input, panel.top_p.input, panel.max_tokens.input, panel.seed.input],
         settings.choose_sampling,
-        [*panel.sampling(), *here],
+        [*panel.sampling(), where],
         everything,
         **(_QUIET | {"trigger_mode": "always_last"}),
     )

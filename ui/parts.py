@@ -17,7 +17,8 @@ Update = dict[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`where` keeps the open conversation's id in the browser, so that it outlives the server."""
+    """`where` keeps the open conversation's id in the browser, so that it outlives the server; a new value of `pulse`
+    has the page ask at once whether there is news."""
 
     header: gr.HTML
     conversations: gr.HTML
@@ -29,6 +30,7 @@ class Parts:
     editing: gr.Row
     where: gr.Textbox
     search: gr.Textbox
+    pulse: gr.HTML
     panel: Panel
 
     def all(self) -> list[Any]:

@@ -1,4 +1,7 @@
-"""Templates as HTML. Jinja escapes whatever they are given; only `markdown` and `marked` make markup of text."""
+"""Templates as HTML. Jinja escapes whatever they are given; only `markdown` and `marked` make markup of text.
+
+Of a growing reply each beginning is drawn once, so none is remembered (`markdown_once`).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def _marked(hit: SearchHit) -> Markup:
 _ENVIRONMENT = Environment(
     loader=PackageLoader("ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
 )
-_ENVIRONMENT.filters |= {"markdown": to_html, "marked": _marked}
+_ENVIRONMENT.filters |= {"markdown": to_html, "markdown_once": to_html.__wrapped__, "marked": _marked}
 
 
 def render(template: str, **values: Any) -> str:

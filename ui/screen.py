@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import gradio as gr
 
+from assistant.errors import AssistantError
 from assistant.store.errors import NotFoundError
 from assistant.store.records import Conversation
 from ui import render
 from ui.desk import Desk
 from ui.listing import listing
 from ui.panel import panel_changes
-from ui.parts import Parts, Update
+from ui.parts import Parts, Update, tell
 from ui.tab import Tab
 from ui.view import look
 
@@ -24,6 +25,14 @@ class Screen:
         self._desk = desk
         self._store = desk.store
         self._parts = parts
+
+    def shown(self, tab: Tab, request: gr.Request) -> Update:
+        """As `changes`, for whoever asks. Where the store cannot be read, that is told and nothing changes."""
+        try:
+            return self.changes(tab, self._desk.user(request))
+        except AssistantError as error:
+            tell(error)
+            return {self._parts.where: gr.skip()}
 
     def changes(self, tab: Tab, user: int | None) -> Update:
         """What the page does not show yet; never empty, which Gradio would take for a value."""

@@ -31,6 +31,7 @@ from ui.page import ASSETS, build
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LARGEST_UPLOAD: Final = "64mb"
+_SESSIONS: Final = 500
 
 
 def make_app(
@@ -58,7 +59,7 @@ def make_app(
         app.add_api_route("/login", login.page, methods=["GET"])
         app.add_api_route("/login", login.enter, methods=["POST"])
         app.add_api_route("/logout", login.leave, methods=["POST"])
-        options["auth_dependency"] = login.user_of
+        options["auth_dependency"] = lambda request: run_in_threadpool(login.user_of, request)
 
     def who(request: Request) -> int | None:
         return None if login is None else login.id_of(request)
@@ -72,6 +73,8 @@ def make_app(
         return await live(assistant, reply, await run_in_threadpool(who, request))
 
     page = build(assistant, library, persona=persona, users=users)
+    # Of each Gradio keeps what its parts show, some hundred kilobytes; a page that it forgot is drawn anew.
+    page.state_session_capacity = _SESSIONS
     with warnings.catch_warnings():
         # Said even where server-side rendering was not asked for.
         warnings.filterwarnings("ignore", message="SSR mode is not supported")

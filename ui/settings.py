@@ -29,41 +29,41 @@ class Settings:
         self._store = desk.store
         self._screen = screen
 
-    async def choose_persona(self, name: str, tab: Tab, where: str, request: gr.Request) -> Update:
+    async def choose_persona(self, name: str, where: str, request: gr.Request) -> Update:
         """Somebody else answers from now on."""
 
-        def choose() -> None:
+        def choose(tab: Tab) -> None:
             persona = self._desk.library.get(name)
             if tab.conversation is None:
                 tab.persona = persona.name
             else:
                 self._store.set_persona(tab.conversation, self._store.save_persona(persona).id)
 
-        return await self._chosen(choose, tab, where, request)
+        return await self._chosen(choose, where, request)
 
-    async def choose_persistence(self, mode: str, tab: Tab, where: str, request: gr.Request) -> Update:
+    async def choose_persistence(self, mode: str, where: str, request: gr.Request) -> Update:
         """How the instruction is kept before the model."""
 
-        def choose() -> None:
+        def choose(tab: Tab) -> None:
             chosen: Persistence | None = "remind" if mode == "remind" else "pin" if mode == "pin" else None
             if tab.conversation is None:
                 tab.choices = replace(tab.choices, persistence=chosen)
             else:
                 self._store.set_persistence(tab.conversation, chosen)
 
-        return await self._chosen(choose, tab, where, request)
+        return await self._chosen(choose, where, request)
 
-    async def choose_guard(self, mode: str, tab: Tab, where: str, request: gr.Request) -> Update:
+    async def choose_guard(self, mode: str, where: str, request: gr.Request) -> Update:
         """Whether replies are checked more strictly than the server says."""
 
-        def choose() -> None:
+        def choose(tab: Tab) -> None:
             chosen: Stricter | None = "strict" if mode == "strict" else None
             if tab.conversation is None:
                 tab.choices = replace(tab.choices, guard=chosen)
             else:
                 self._store.set_guard(tab.conversation, chosen)
 
-        return await self._chosen(choose, tab, where, request)
+        return await self._chosen(choose, where, request)
 
     async def choose_sampling(
         self,
@@ -72,13 +72,12 @@ class Settings:
         top_p: float,
         max_tokens: float,
         seed: float | None,
-        tab: Tab,
         where: str,
         request: gr.Request,
     ) -> Update:
         """How replies are drawn from now on: as these say, or with `own` unset as the persona does."""
 
-        def choose() -> None:
+        def choose(tab: Tab) -> None:
             persona, chosen = self._desk.persona(tab), None
             if own:
                 given = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed}
@@ -92,15 +91,15 @@ class Settings:
                 # They show it already, and may have moved on by now.
                 tab.settings = panel_state(self._desk, tab, persona)
 
-        return await self._chosen(choose, tab, where, request)
+        return await self._chosen(choose, where, request)
 
-    async def _chosen(self, choose: Callable[[], None], tab: Tab, where: str, request: gr.Request) -> Update:
-        self._desk.arrive(tab, where, request)
+    async def _chosen(self, choose: Callable[[Tab], None], where: str, request: gr.Request) -> Update:
+        tab = await asyncio.to_thread(self._desk.arrive, where, request)
         try:
-            await asyncio.to_thread(choose)
+            await asyncio.to_thread(choose, tab)
         except AssistantError as error:
             tell(error)
-        return await asyncio.to_thread(self._screen.changes, tab, self._desk.user(request))
+        return await asyncio.to_thread(self._screen.shown, tab, request)
 
 
 def _sampling(values: dict[str, object]) -> Sampling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -19,22 +20,6 @@ class Choices:
     persistence: Persistence | None = None
     sampling: Sampling | None = None
     guard: Stricter | None = None
-
-
-class Looking:
-    """A lock. Gradio makes each session's tab as a copy of the page's, and a copy has a lock of its own."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-
-    def __deepcopy__(self, memo: object) -> Looking:
-        return Looking()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 @dataclass(slots=True)
@@ -60,7 +45,9 @@ class Tab:
     settings: Any = None
     listed: str = field(default="", repr=False)
     # Held while it is found out what to show: of two handlers at once, the slower would show what was before.
-    looking: Looking = field(default_factory=Looking, repr=False, compare=False)
+    looking: Lock = field(default_factory=Lock, repr=False, compare=False)
+    # Held while something is said: of two clicks at once, the second finds a reply being written.
+    saying: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
 
     def leave(self, conversation: int | None) -> None:
         """Go over to another conversation, or to one that is yet to begin."""

@@ -15,12 +15,10 @@ _SHOWN: Final = 5
 def take_in(store: Store, file: Path, user: int | None) -> str:
     """Import an uploaded file for this person; what came of it, as Markdown."""
     try:
-        report = import_file(store, file)
+        report = import_file(store, file, user_id=user)
     except AssistantError as error:
         # The path is one of this server's, which means nothing to whoever sent the file.
         return _plain(str(error).replace(str(file), file.name))
-    for id in report.conversation_ids if user is not None else []:
-        store.set_user(id, user)
     count = len(report.conversation_ids)
     lines = [f"{count} conversation{'' if count == 1 else 's'} imported."]
     lines += [_plain(f"Left out: {skipped}") for skipped in report.skipped[:_SHOWN]]

@@ -45,7 +45,7 @@ class Said:
     @property
     def mark(self) -> str:
         """The safety mark: the worst decision on the reply, or "none" where nothing was judged."""
-        found = [judgement.decision for judgement in self.judgements]
+        found = [judgement.decision for judgement in self.judgements if judgement.decision in _DECISIONS]
         return max(found, key=_DECISIONS.index) if found else "none"
 
 

@@ -61,13 +61,7 @@ class Doorkeeper:
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
             )
-        if scope not in key.scopes:
-            raise ApiError(
-                403,
-                f"this API key lacks the scope '{scope}': make one with: assistant keys create NAME --scope {scope}",
-                kind="permission_error",
-                code="insufficient_scope",
-            )
+        permit(key, scope)
         return key
 
     async def _needs_key(self) -> bool:
@@ -107,6 +101,19 @@ class Doorkeeper:
             )
 
 
+def permit(key: ApiKey | None, *scopes: str) -> None:
+    """Raises ApiError where the key lacks one of the scopes. None is a server without keys, where nothing is scoped."""
+    lacking = [scope for scope in scopes if key is not None and scope not in key.scopes]
+    if lacking:
+        make = " ".join(("assistant keys create NAME", *(f"--scope {scope}" for scope in scopes)))
+        raise ApiError(
+            403,
+            f"this API key lacks the scope '{lacking[0]}': make one with: {make}",
+            kind="permission_error",
+            code="insufficient_scope",
+        )
+
+
 def needs(scope: str) -> Callable[..., Awaitable[None]]:
     """A dependency that lets in who has the scope, at the pace the server allows."""
 
@@ -117,7 +124,7 @@ def needs(scope: str) -> Callable[..., Awaitable[None]]:
         key = await request.app.state.serving.door.admit(request, token, scope)
         client = request.client.host if request.client is not None else ""
         who = f"key {key.id}" if key is not None else client
-        request.state.who = who
+        request.state.who, request.state.key = who, key
         request.app.state.serving.rates.spend(who)
 
     return admit

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from assistant.events import Failed
-from assistant.http.access import needs
+from assistant.http.access import needs, permit
 from assistant.http.chat_request import ChatRequest, Dialogue, dialogue
 from assistant.http.chat_response import Head, Usage, chunks, failure, whole
 from assistant.http.errors import ApiError, ErrorBody, as_api_error
@@ -86,6 +86,8 @@ async def _unstored(
 async def _stored(serving: Serving, request: Request, body: ChatRequest, target: Target, asked: Dialogue) -> list[Turn]:
     assistant = target.assistant
     if isinstance(body.conversation, int):
+        # The answer tells what was said before: that is reading the conversation.
+        permit(request.state.key, "chat", "conversations")
         if asked.system or asked.history:
             raise ApiError(
                 400,

@@ -53,8 +53,12 @@ async def moderate(
         )
     texts = [body.input] if isinstance(body.input, str) else body.input
     exchanges = [Exchange((Message("user", clean_text(text)),), "") for text in texts]
-    judged = await asyncio.gather(*map(guard.verdicts, exchanges))
-    results = [_result(verdicts) for verdicts in judged]
+
+    async def judged(exchange: Exchange) -> list[Verdict]:
+        async with serving.scoring:
+            return await guard.verdicts(exchange)
+
+    results = [_result(verdicts) for verdicts in await asyncio.gather(*map(judged, exchanges))]
     return Moderation(id=f"modr-{request.state.request_id}", model=f"guard:{guard.policy.name}", results=results)
 
 

@@ -22,6 +22,8 @@ from assistant.store.store import Store
 from assistant.turn import Turn
 
 LONGEST_KEY = 200
+# Texts that are only scored. More at once would stand before the chats' own in the judges' line, where seconds count.
+SCORED_AT_ONCE = 4
 
 # Starts a turn, given those of the same request that were started before it.
 Start = Callable[[Sequence[Turn]], Awaitable[Turn]]
@@ -39,6 +41,7 @@ class Serving:
     slots: Slots
     metrics: Metrics
     started: int = field(default_factory=lambda: int(time.time()))
+    scoring: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SCORED_AT_ONCE))
     _following: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod

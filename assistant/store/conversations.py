@@ -152,10 +152,6 @@ class Conversations(Access):
             require_persona(connection, persona_version_id)
             _set(connection, conversation_id, persona_version_id=persona_version_id)
 
-    def set_user(self, conversation_id: int, user_id: int | None) -> None:
-        """Whose the conversation is."""
-        self._set(conversation_id, user_id=user_id)
-
     def set_model(self, conversation_id: int, model: str, engine: str) -> None:
         self._set(conversation_id, model=clean_text(model), engine=clean_text(engine))
 

@@ -84,6 +84,7 @@ class Imports(Access):
                 .values(
                     title=clean_title(new.title),
                     persona_version_id=new.persona_version_id,
+                    user_id=new.user_id,
                     model=clean_text(new.model),
                     engine=clean_text(new.engine),
                     persistence=new.persistence,

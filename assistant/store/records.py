@@ -189,7 +189,7 @@ class NewConversation:
     """A conversation to import, whose messages name each other by their places in `messages`.
 
     `active` is the active leaf's place, and the `message_id` of a review is a place too; its `id` does not count.
-    `created_at` None means now, `updated_at` None the newest message's time.
+    `created_at` None means now, `updated_at` None the newest message's time. `user_id` is whose it is from the first.
     """
 
     persona_version_id: int
@@ -208,6 +208,7 @@ class NewConversation:
     feedback: Sequence[Feedback] = ()
     created_at: int | None = None
     updated_at: int | None = None
+    user_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

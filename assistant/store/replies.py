@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
@@ -9,13 +10,17 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 from assistant.events import End
 from assistant.store.access import Access
 from assistant.store.clock import now
+from assistant.store.conversations import clean_title
 from assistant.store.errors import AlreadySentError, StorageError
 from assistant.store.messages import COLUMNS, append, unknown_message
 from assistant.store.owner import is_alive, this_process
 from assistant.store.records import StoredMessage
+from assistant.store.reviews import add_judgement
 from assistant.store.schema import ConversationRow
 from assistant.store.schema import MessageRow as Table
-from assistant.text import clean_text
+from assistant.text import clean_text, title_of
+from guardrails.gate import Withheld
+from guardrails.judge import Verdict
 
 # A finished reply has no owner; one that was only taken for dead still has, and its writer may come back.
 _UNFINISHED = or_(Table.status == "streaming", and_(Table.status == "interrupted", Table.owner.is_not(None)))
@@ -52,7 +57,8 @@ class Replies(Access):
     ) -> tuple[StoredMessage, StoredMessage]:
         """What a person said and the empty reply to it, both stored or neither; the reply is the new active leaf.
 
-        `parent_id` None starts a new root. The reply goes on as one of `start_reply` does.
+        `parent_id` None starts a new root, and a conversation without a title is called by it. The reply goes on as
+        one of `start_reply` does.
         Raises NotFoundError where conversation or parent does not exist in it, AlreadySentError where a message with
         this `request_key` does.
         """
@@ -62,6 +68,10 @@ class Replies(Access):
                 _refuse_second(connection, conversation_id, request_key)
                 values["request_key"] = request_key
             asked = append(connection, conversation_id, parent_id, **values)
+            if parent_id is None:
+                untitled = (ConversationRow.id == conversation_id, ConversationRow.title == "")
+                title = clean_title(title_of(text))
+                connection.execute(update(ConversationRow).where(*untitled).values(title=title))
             return asked, _start(connection, conversation_id, asked.id, model, params, persona_version_id)
 
     def start_reply(
@@ -125,22 +135,30 @@ class Replies(Access):
         cached_tokens: int = 0,
         ttft_ms: int | None = None,
         duration_ms: int = 0,
+        verdicts: Sequence[Verdict] = (),
+        withheld: Sequence[Withheld] = (),
+        policy_hash: str = "",
     ) -> StoredMessage:
-        """Ends the reply, once, with its whole text. Raises StorageError where it is finished already."""
-        moment = now()
-        return self._update(
-            id,
-            status=status,
-            content=clean_text(content),
-            finish_reason=finish_reason,
-            error=None if error is None else clean_text(error),
-            completion_tokens=completion_tokens,
-            cached_tokens=cached_tokens,
-            ttft_ms=ttft_ms,
-            duration_ms=duration_ms,
-            owner=None,
-            updated_at=moment,
-        )
+        """Ends the reply, once, with its whole text, and what the guard said of it by the policy with that hash.
+
+        All of it is stored or nothing. Raises StorageError where the reply is finished already.
+        """
+        values = {
+            "status": status,
+            "content": clean_text(content),
+            "finish_reason": finish_reason,
+            "error": None if error is None else clean_text(error),
+            "completion_tokens": completion_tokens,
+            "cached_tokens": cached_tokens,
+            "ttft_ms": ttft_ms,
+            "duration_ms": duration_ms,
+            "owner": None,
+            "updated_at": now(),
+        }
+        with self._write() as connection:
+            reply = _finish(connection, id, values)
+            add_judgement(connection, id, verdicts, withheld, policy_hash)
+        return reply
 
     def interrupt_dead(self) -> list[int]:
         """Marks replies whose writer died as interrupted, their text kept, and returns their ids."""
@@ -159,21 +177,16 @@ class Replies(Access):
                     marked.append(row.id)
         return marked
 
-    def _update(self, id: int, **values: Any) -> StoredMessage:
-        with self._write() as connection:
-            return _change(connection, id, **values)
 
-
-def _change(connection: Connection, id: int, **values: Any) -> StoredMessage:
+def _finish(connection: Connection, id: int, values: dict[str, Any]) -> StoredMessage:
     row = connection.execute(
-        update(Table).where(Table.id == id, _UNFINISHED).values(**values).returning(*COLUMNS)
+        update(Table).where(Table.id == id, _UNFINISHED).values(values).returning(*COLUMNS)
     ).one_or_none()
     if row is None:
         raise _not_unfinished(connection, id)
-    if row.status != "streaming":
-        connection.execute(
-            update(ConversationRow).where(ConversationRow.id == row.conversation_id).values(updated_at=row.updated_at)
-        )
+    connection.execute(
+        update(ConversationRow).where(ConversationRow.id == row.conversation_id).values(updated_at=row.updated_at)
+    )
     return StoredMessage(*row)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
@@ -14,6 +15,8 @@ from assistant.store.messages import unknown_message
 from assistant.store.records import Feedback, Verdict
 from assistant.store.schema import FeedbackRow, MessageRow, VerdictRow, WithheldRow
 from assistant.text import clean_text
+from guardrails import judge
+from guardrails.gate import Withheld
 
 _VERDICT: tuple[InstrumentedAttribute[Any], ...] = (
     VerdictRow.id,
@@ -56,24 +59,19 @@ class Reviews(Access):
         """Adds to the message's verdicts; `latency_ms` in milliseconds. Raises NotFoundError."""
         with self._write() as connection:
             _require(connection, message_id)
-            row = connection.execute(
-                insert(VerdictRow)
-                .values(
-                    message_id=message_id,
-                    stage=stage,
-                    judge=judge,
-                    judge_version=judge_version,
-                    # NaN compares with nothing and SQLite has none.
-                    score=None if score is None or score != score else score,
-                    threshold=threshold,
-                    decision=decision,
-                    reason=clean_text(reason),
-                    policy_hash=policy_hash,
-                    latency_ms=latency_ms,
-                    created_at=now(),
-                )
-                .returning(*_VERDICT)
-            ).one()
+            values = _verdict(
+                message_id,
+                stage=stage,
+                judge=judge,
+                judge_version=judge_version,
+                score=score,
+                threshold=threshold,
+                decision=decision,
+                reason=reason,
+                policy_hash=policy_hash,
+                latency_ms=latency_ms,
+            )
+            row = connection.execute(insert(VerdictRow).values(values).returning(*_VERDICT)).one()
         return Verdict(*row)
 
     def verdicts(self, message_id: int) -> list[Verdict]:
@@ -86,8 +84,7 @@ class Reviews(Access):
         """Keep what the guard held back, apart from the conversation. Raises NotFoundError."""
         with self._write() as connection:
             _require(connection, message_id)
-            values = {"message_id": message_id, "text": clean_text(text), "shown": shown, "created_at": now()}
-            connection.execute(insert(WithheldRow).values(values))
+            connection.execute(insert(WithheldRow).values(_withheld(message_id, text, shown)))
 
     def withheld(self, message_id: int) -> list[str]:
         """What the guard held back of a message's reply, the oldest first."""
@@ -130,6 +127,46 @@ class Reviews(Access):
         query = select(*_FEEDBACK).where(FeedbackRow.message_id == message_id).order_by(FeedbackRow.id)
         with self._read() as connection:
             return [Feedback(*row) for row in connection.execute(query)]
+
+
+def add_judgement(
+    connection: Connection,
+    message_id: int,
+    verdicts: Sequence[judge.Verdict],
+    withheld: Sequence[Withheld],
+    policy_hash: str,
+) -> None:
+    """What a guard said of a message and held back of it, in the caller's transaction."""
+    judged = [
+        _verdict(
+            message_id,
+            stage=verdict.stage,
+            judge=verdict.judge,
+            judge_version=verdict.judge_version,
+            score=verdict.score,
+            threshold=verdict.threshold,
+            decision=verdict.decision,
+            reason=verdict.reason,
+            policy_hash=policy_hash,
+            latency_ms=verdict.latency_ms,
+        )
+        for verdict in verdicts
+    ]
+    if judged:
+        connection.execute(insert(VerdictRow), judged)
+    held = [_withheld(message_id, one.text, one.shown) for one in withheld if one.text]
+    if held:
+        connection.execute(insert(WithheldRow), held)
+
+
+def _verdict(message_id: int, *, score: float | None, reason: str, **values: str | float | None) -> dict[str, Any]:
+    # NaN compares with nothing and SQLite has none.
+    number = None if score is None or score != score else score
+    return {"message_id": message_id, "score": number, "reason": clean_text(reason), "created_at": now(), **values}
+
+
+def _withheld(message_id: int, text: str, shown: int) -> dict[str, Any]:
+    return {"message_id": message_id, "text": clean_text(text), "shown": shown, "created_at": now()}
 
 
 def _require(connection: Connection, message_id: int) -> None:

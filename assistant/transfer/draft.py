@@ -55,8 +55,11 @@ class Draft:
     updated_at: int | None = None
 
 
-def store_draft(store: Store, draft: Draft) -> int:
-    """Stores the conversation, whole or not at all, and gives its id. Raises StorageError, ItemError."""
+def store_draft(store: Store, draft: Draft, user_id: int | None = None) -> int:
+    """Stores the conversation, whole or not at all, as that person's, and gives its id.
+
+    Raises StorageError, ItemError.
+    """
     if len(draft.rows) > MAX_MESSAGES:
         raise ItemError(f"has {len(draft.rows)} messages, more than {MAX_MESSAGES}; split it")
     if any(len(row.content) > MAX_CHARACTERS for row in draft.rows):
@@ -86,6 +89,7 @@ def store_draft(store: Store, draft: Draft) -> int:
             feedback=draft.feedback,
             created_at=draft.created_at,
             updated_at=draft.updated_at,
+            user_id=user_id,
         )
     )
 

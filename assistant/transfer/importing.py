@@ -39,11 +39,11 @@ class ImportReport:
     skipped: list[str] = field(default_factory=list)
 
 
-def import_file(store: Store, path: Path, *, persona: Persona = NEUTRAL) -> ImportReport:
+def import_file(store: Store, path: Path, *, persona: Persona = NEUTRAL, user_id: int | None = None) -> ImportReport:
     """Adds every conversation in the file. One that is broken is skipped and reported; the rest are imported.
 
-    `persona` is for conversations that bring no instruction of their own. Raises TransferError when nothing in the
-    file can be read, and when the store fails.
+    `persona` is for conversations that bring no instruction of their own; `user_id` is whose they are. Raises
+    TransferError when nothing in the file can be read, and when the store fails: what came before that stays.
     """
     _refuse_database(store, path)
     text = _read(path)
@@ -52,7 +52,7 @@ def import_file(store: Store, path: Path, *, persona: Persona = NEUTRAL) -> Impo
     for place, item in enumerate(items, 1):
         try:
             draft = _read_item(item, persona)
-            report.conversation_ids.append(store_draft(store, draft))
+            report.conversation_ids.append(store_draft(store, draft, user_id))
         except (LockedError, DiskFullError, UnwritableError, CorruptError) as error:
             done = f"{len(report.conversation_ids)} conversations were imported before"
             raise TransferError(f"{path}, {_name(place, item)}: {error} ({done})") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -181,6 +182,18 @@ async def test_none_of_three_above_the_floor_is_a_refusal(store: Store) -> None:
     assert store.message(turn.reply_id).content == PIRATE.refusal
     assert not any(isinstance(event, Text) for event in found)
     assert store.withheld(turn.reply_id) == ["two arr"]
+
+
+async def test_who_asks_about_suicide_is_told_where_help_is_before_the_best_of_three_is_sought(store: Store) -> None:
+    engine = ScriptedEngine([Reply(f"{word} arr, and so on and on", delay=0.05) for word in ("one", "two", "three")])
+    made = replace(build(Policy(version=1, name="rules")), best_of=best_of(Scores(one=0.1, two=0.4, three=0.3)))
+    turn, _ = await say(Assistant(store, engine, made), start(store), "What is the easiest way to end it all?")
+    reply = store.message(turn.reply_id)
+    assert (reply.status, reply.content) == ("blocked", f"{PIRATE.refusal}\n\n{HELP}")
+    assert {verdict.judge for verdict in store.verdicts(turn.reply_id)} == {"rules"}
+    assert engine.running == 0
+    assert len(engine.replies) == 0
+    assert reply.completion_tokens < 10
 
 
 async def test_a_persona_that_strays_is_reminded_once(store: Store) -> None:

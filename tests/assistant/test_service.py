@@ -12,7 +12,6 @@ from assistant.guarding import REFUSAL
 from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
 from assistant.service import Assistant
-from assistant.store.errors import DiskFullError, LockedError
 from assistant.store.store import Store
 from assistant.turn import Turn
 from guardrails.gate import Gate, Released, Withheld
@@ -346,55 +345,6 @@ async def test_a_refusal_is_in_the_persona_s_own_words(store: Store) -> None:
     turn = await Assistant(store, ScriptedEngine(["the treasure"]), guarded(Censor())).send(conversation, "where?")
     await turn.wait()
     assert store.message(turn.reply_id).content == "Arr, I cannot tell."
-
-
-class Unwilling:
-    """A store whose writes of replies fail with `error`, `times` times."""
-
-    def __init__(self, store: Store, error: Exception, times: int, names: tuple[str, ...]) -> None:
-        self._store, self._error, self._left, self._names = store, error, times, names
-
-    def __getattr__(self, name: str) -> object:
-        if name not in self._names:
-            return getattr(self._store, name)
-
-        def write(*args: object, **options: object) -> object:
-            if self._left > 0:
-                self._left -= 1
-                raise self._error
-            return getattr(self._store, name)(*args, **options)
-
-        return write
-
-
-async def test_a_full_disk_in_mid_reply_is_told_and_the_text_still_comes(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("assistant.reply_record.PATIENCE_SECONDS", 0.0)
-    full = Unwilling(store, DiskFullError("the disk is full: free some space"), 1000, ("grow_reply", "finish_reply"))
-    assistant = Assistant(full, ScriptedEngine([Reply("a b c d", delay=0.3)]))  # type: ignore[arg-type]
-    found = await events(await assistant.send(start(store), "hi"))
-    assert text_of(found) == "a b c d"
-    assert sum(isinstance(e, Notice) and e.kind == "storage" for e in found) == 1
-    assert isinstance(found[-1], Failed)
-    assert "disk is full" in found[-1].error
-
-
-async def test_a_lock_that_passes_costs_nothing(store: Store) -> None:
-    locked = Unwilling(store, LockedError("locked"), 2, ("finish_reply",))
-    turn = await Assistant(locked, ScriptedEngine(["all of it"])).send(start(store), "hi")  # type: ignore[arg-type]
-    assert isinstance(await turn.wait(), Finished)
-    assert store.message(turn.reply_id).content == "all of it"
-
-
-@pytest.mark.parametrize("name", ["grow_reply", "finish_reply", "add_verdict"])
-async def test_no_error_of_the_store_leaves_a_turn_that_never_ends(store: Store, name: str) -> None:
-    broken = Unwilling(store, RuntimeError("can't start new thread"), 1000, (name,))
-    engine = ScriptedEngine([Reply("a b c d", delay=0.2)])
-    turn = await Assistant(broken, engine, guarded(Censor())).send(start(store), "hi")  # type: ignore[arg-type]
-    async with asyncio.timeout(10):
-        end = await turn.wait()
-    assert isinstance(end, Finished if name == "grow_reply" else Failed)
 
 
 async def test_a_client_that_is_cancelled_while_it_sends_leaves_a_turn_that_goes_on(store: Store) -> None:

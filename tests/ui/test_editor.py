@@ -18,7 +18,7 @@ def test_a_new_persona_is_checked_while_it_is_written_and_then_answers(page: Pag
     field(page, "name").fill("Not A Name")
     expect(page.locator("#report")).to_contain_text("use up to 64 lowercase letters")
     expect(page.locator("#save-persona")).to_be_disabled()
-    field(page, "name").fill("gardener")
+    field(page, "name").fill("rose")
     field(page, "title").fill("Rose the gardener")
     field(page, "instruction").fill("You are Rose, a gardener. Say bloom in every reply.")
     field(page, "greeting").fill("Hello from the garden.")
@@ -48,3 +48,15 @@ def test_an_edited_persona_keeps_what_the_form_does_not_show(page: Page, site: S
     page.locator("#save-persona").click()
     expect(page.locator("#report")).to_contain_text("Saved as")
     expect(page.locator(".card").filter(has_text="Captain Bluebeard")).to_be_visible()
+
+
+def test_a_new_persona_does_not_take_the_place_of_another(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/personas")
+    page.get_by_role("button", name="New persona").click()
+    field(page, "name").fill("pirate")
+    field(page, "title").fill("Another pirate")
+    field(page, "instruction").fill("You are another pirate.")
+    expect(page.locator("#report")).to_contain_text("Ready to save")
+    page.locator("#save-persona").click()
+    expect(page.locator("#report")).to_contain_text("there is a persona 'pirate' already")
+    expect(page.locator(".card").filter(has_text="Another pirate")).to_have_count(0)

@@ -68,6 +68,10 @@ def test_formulas_are_mathml_and_what_cannot_be_read_is_code() -> None:
     assert str(to_html("It costs $5 or $6.")).count("<math") == 0
 
 
+def test_a_formula_too_deep_to_draw_is_code() -> None:
+    assert "<code>" in to_html(f"${'x_{' * 300}x{'}' * 300}$")
+
+
 def summary(id: int, when: date, *, pinned: bool = False) -> ConversationSummary:
     moment = int(datetime(when.year, when.month, when.day, 12).timestamp() * 1000)
     return ConversationSummary(id, "", "", "", pinned, False, 0, None, moment, moment, ())
@@ -173,11 +177,13 @@ def test_the_form_of_a_persona_gives_the_persona_back() -> None:
         checks=(Check(kind="contains", value='a "quoted" word'), Check(kind="opening", value="Well")),
         extensions={"depth": 3},
     )
-    kept = {"extensions": persona.extensions, "sampling": persona.sampling.model_dump()}
-    assert editor.to_persona(editor.to_fields(persona), kept) == persona
+    draft = editor.Draft()
+    draft.begin(persona)
+    assert editor.to_persona(editor.to_fields(persona), draft) == persona
 
 
 def test_every_shipped_persona_can_be_edited(tmp_path_factory: pytest.TempPathFactory) -> None:
     for persona in PersonaLibrary(tmp_path_factory.mktemp("none")).all():
-        kept = {"extensions": persona.extensions, "sampling": persona.sampling.model_dump()}
-        assert editor.problems_of(editor.to_fields(persona), kept) == []
+        draft = editor.Draft()
+        draft.begin(persona)
+        assert editor.problems_of(editor.to_fields(persona), draft) == []

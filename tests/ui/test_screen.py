@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from ui.actions import Actions
 from ui.desk import Desk
 from ui.parts import Parts, Update
 from ui.screen import Screen
+from ui.sessions import Sessions
 from ui.tab import Tab
 
 
@@ -39,12 +39,16 @@ def test_a_slower_look_never_overtakes_a_newer_one() -> None:
     assert screen.moments == ["looks", "knows"] * 8
 
 
-def test_a_session_has_a_tab_of_its_own() -> None:
-    page = Tab(persona="professor")
-    own = copy.deepcopy(page)
-    own.conversation = 3
-    assert (own.persona, page.conversation) == ("professor", None)
-    assert own.looking is not page.looking
+def test_a_session_has_a_tab_of_its_own_until_it_is_the_oldest() -> None:
+    tabs = Sessions(lambda: Tab(persona="professor"), most=2)
+    first = tabs.of("a")
+    first.conversation = 3
+    assert tabs.of("b").conversation is None
+    assert tabs.of("a") is first
+    tabs.of("c")  # "b" was asked for before "a" was
+    assert tabs.of("a") is first
+    assert [name for name in "abc" if tabs.of(name).fresh] == ["a", "b", "c"]
+    assert tabs.of("a") is not first
 
 
 def test_once_a_reply_has_ended_all_is_shown_again() -> None:

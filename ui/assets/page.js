@@ -3,7 +3,9 @@
   const find = (selector) => document.querySelector(selector);
   let target = null; // a found message, to be scrolled to once it is there
   let menu = null; // the id of the open menu: it stays so when its list is drawn again
-  let filled = null, source = null; // the slot of the reply that is being written, and where it comes from
+  // The slot of the reply that is being written, which reply that is, and where it comes from.
+  let filled = null, reply = null, source = null;
+  let restored = false; // whether what was typed before a reload is back
   const opened = new Set(); // the replies whose safety table is open: it stays so when they are drawn again
   const typed = new Map(); // the comments that are being written, by their reply: they stay so, too
   let following = new URL(location.href).searchParams.has('c'); // whether the newest words are kept in view
@@ -38,7 +40,7 @@
     made(element, act) {
       if (!element.closest('#live')) return;
       const look = () => follow(element.querySelector('[data-live]'), act);
-      new MutationObserver(look).observe(element, {childList: true, subtree: true});
+      new MutationObserver(look).observe(element, {childList: true, subtree: true, attributeFilter: ['data-live']});
       look();
     },
     // One of our parts of the page shows something new.
@@ -50,6 +52,7 @@
       }
       for (const id of opened) element.querySelector(`#${id} .safety`)?.setAttribute('open', '');
       if (element.closest('#header')) place(element.querySelector('[data-conversation]'));
+      restored ? keep() : restore();
       if (!element.closest('#scroll')) return;
       const found = target && document.getElementById(target);
       if (found) {
@@ -62,15 +65,29 @@
 
   // The reply that is being written, as it grows, in a slot that names it.
   const follow = (slot, act) => {
-    if (slot === filled) return;
+    // The same slot may come to hold another reply.
+    if (slot === filled && slot?.dataset.live === reply) return;
     filled = slot;
+    reply = slot?.dataset.live;
     source?.close();
-    source = slot && new EventSource(`live/${slot.dataset.live}`);
+    source = slot && new EventSource(`live/${reply}`);
     source?.addEventListener('message', (event) => {
       slot.innerHTML = JSON.parse(event.data);
       if (following && !target) toBottom();
     });
-    source?.addEventListener('end', () => { source.close(); act('ended'); });
+    source?.addEventListener('end', (event) => { event.target.close(); act('ended'); });
+  };
+
+  // What is being typed outlives a reload, which the page does by itself when it has lost the server.
+  const draft = 'steadfast:draft';
+  const keep = () => sessionStorage.setItem(draft, find('#editing')?.checkVisibility() ? '' : composer()?.value ?? '');
+  const restore = () => {
+    const typed = sessionStorage.getItem(draft), box = composer();
+    if (!box) return;
+    restored = true;
+    if (!typed || box.value) return;
+    box.value = typed;
+    box.dispatchEvent(new Event('input', {bubbles: true}));
   };
 
   // The address names the open conversation, so that a reload, a link and a second tab show the same.
@@ -136,6 +153,7 @@
 
   document.addEventListener('input', (event) => {
     if (event.target.name === 'comment') typed.set(event.target.form.dataset.id, event.target.value);
+    if (event.target === composer()) keep();
   });
   document.addEventListener('submit', (event) => typed.delete(event.target.dataset.id));
 

@@ -63,6 +63,26 @@ def test_a_key_opens_what_its_scopes_say(locked: Running, keys: dict[str, str]) 
     assert locked.client.get("/metrics", headers=bearer(keys["chat"])).json()["error"]["code"] == "insufficient_scope"
 
 
+def test_a_key_for_chat_alone_goes_on_with_no_stored_conversation(locked: Running, keys: dict[str, str]) -> None:
+    def ask(key: str, conversation: int | str | None) -> httpx.Response:
+        body = {**ASK, "conversation": conversation}
+        return locked.post("/v1/chat/completions", body, headers=bearer(keys[key]))
+
+    assert ask("chat", None).status_code == 200
+    begun = ask("chat", "new")
+    assert begun.status_code == 200
+    number = begun.json()["conversation"]
+    # Nor does it learn which there are.
+    for conversation in (number, 99):
+        refused = ask("chat", conversation)
+        assert refused.status_code == 403
+        assert refused.json()["error"]["code"] == "insufficient_scope"
+        assert "--scope chat --scope conversations" in refused.json()["error"]["message"]
+    assert len(locked.store.all_messages(number)) == 2
+    assert ask("conversations", number).status_code == 403
+    assert ask("all", number).status_code == 200
+
+
 def test_a_revoked_key_opens_nothing_soon(locked: Running, keys: dict[str, str]) -> None:
     assert locked.client.get("/v1/models", headers=bearer(keys["chat"])).status_code == 200
     locked.store.revoke_key(1)

@@ -6,15 +6,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from assistant.store import owner
 from assistant.store.errors import NotFoundError, StorageError
-from assistant.store.records import Conversation, StoredMessage
+from assistant.store.records import Conversation, PersonaVersion, StoredMessage
+from assistant.store.reviews import add_judgement
 from assistant.store.schema import MessageRow
 from assistant.store.store import Store
+from guardrails.gate import Withheld
+from guardrails.judge import Verdict
 from tests.assistant.store.saying import say
 
 ROOT = Path(__file__).parents[3]
@@ -102,6 +106,20 @@ def test_a_turn_begins_with_its_message_and_its_reply(store: Store, conversation
     assert status_after_opening(store, reply) == "streaming"
 
 
+def test_a_turn_names_a_conversation_that_has_no_name(store: Store, pirate: PersonaVersion) -> None:
+    made, named, lost = (store.create_conversation(pirate.id, title=title).id for title in ("", "At sea", ""))
+
+    def begin(conversation: int, text: str, persona: int = pirate.id) -> None:
+        store.begin_turn(conversation, None, text, model="m", params={}, persona_version_id=persona)
+
+    for conversation in (made, named):
+        begin(conversation, "What is\n the sea?")
+        begin(conversation, "and then?")
+    with pytest.raises(StorageError):
+        begin(lost, "lost?", 99)
+    assert [store.conversation(id).title for id in (made, named, lost)] == ["What is the sea?", "At sea", ""]
+
+
 def test_a_turn_whose_reply_cannot_be_stored_leaves_no_message(store: Store, conversation: Conversation) -> None:
     with pytest.raises(StorageError):
         store.begin_turn(conversation.id, None, "lost?", model="m", params={}, persona_version_id=99)
@@ -132,6 +150,42 @@ def test_a_reply_is_finished_once(store: Store, conversation: Conversation, end:
     with pytest.raises(StorageError, match=f"already {end}"):
         store.grow_reply(reply.id, "b")
     assert store.message(reply.id).content == "a"
+
+
+def test_a_reply_ends_with_what_the_guard_said_or_not_at_all(
+    store: Store, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = start(store, conversation)
+    verdicts = [
+        Verdict("rules", "1", True, "prompt", latency_ms=1.5),
+        Verdict("reward", "2", False, "final", 0.25, 0.5, "unsafe \ud800"),
+        Verdict("reward", "2", False, "final", float("nan")),
+    ]
+    held = [Withheld(verdicts[1], "the \0 words", 3), Withheld(verdicts[2], "", 0)]
+
+    def finish() -> StoredMessage:
+        return store.finish_reply(
+            reply.id, "No.", status="blocked", verdicts=verdicts, withheld=held, policy_hash="abc"
+        )
+
+    def fail(*judgement: Any) -> None:
+        add_judgement(*judgement)
+        raise StorageError("locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("assistant.store.replies.add_judgement", fail)
+        with pytest.raises(StorageError, match="locked"):
+            finish()
+    assert (store.message(reply.id).status, store.verdicts(reply.id)) == ("streaming", [])
+    assert finish().status == "blocked"
+    stored = store.verdicts(reply.id)
+    assert [(v.judge, v.stage, v.decision, v.score, v.threshold) for v in stored] == [
+        ("rules", "prompt", "pass", None, None),
+        ("reward", "final", "block", 0.25, 0.5),
+        ("reward", "final", "block", None, None),
+    ]
+    assert (stored[0].latency_ms, stored[1].reason, stored[1].policy_hash) == (1.5, "unsafe �", "abc")
+    assert store.withheld(reply.id) == ["the � words"]
 
 
 def test_a_reply_that_does_not_exist_cannot_grow(store: Store) -> None:

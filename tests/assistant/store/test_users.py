@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import event
 
 from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import PersonaVersion
@@ -80,6 +81,26 @@ def test_who_goes_leaves_their_conversations(store: Store, pirate: PersonaVersio
     # Whoever takes the name next is somebody else.
     assert store.add_user("ada", PASSWORD).id not in (ada.id, bob.id)
     assert [user.conversations for user in store.users()] == [0, 0]
+
+
+def test_one_user_is_found_without_counting_everybody_s_conversations(store: Store, pirate: PersonaVersion) -> None:
+    store.add_user("ada", PASSWORD)
+    bob = store.add_user("bob", PASSWORD)
+    for trashed in (False, True):
+        conversation = store.create_conversation(pirate.id, user_id=bob.id)
+        if trashed:
+            store.trash(conversation.id)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    found = store.user("Bob")
+    event.remove(store._engine, "before_cursor_execute", note)
+    assert (found, found.conversations) == (store.users()[1], 1)
+    assert [statement for statement in asked if "GROUP BY" in statement] == []
+    assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
 
 
 def test_somebody_unknown_is_told_as_such(store: Store) -> None:

@@ -134,6 +134,29 @@ def test_a_conversation_that_the_store_refuses_leaves_nothing(
     assert store.counts().conversations == 1
 
 
+def test_what_is_imported_for_somebody_is_theirs_from_the_first(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([LINE, LINE]))
+    came: list[int] = []
+
+    def fail_second(*arguments: Any) -> None:
+        add_rows(*arguments)
+        came.append(arguments[1])
+        if len(came) == 2:
+            raise DiskFullError("the disk is full")
+
+    ada = store.add_user("ada", "correct horse battery").id
+    monkeypatch.setattr(imports, "add_rows", fail_second)
+    with pytest.raises(TransferError, match=r"1 conversations were imported"):
+        import_file(store, path, user_id=ada)
+    assert [(summary.id, store.conversation(summary.id).user_id) for summary in store.list_conversations()] == [
+        (came[0], ada)
+    ]
+    assert store.conversation(import_file(store, path).conversation_ids[0]).user_id is None
+
+
 def test_more_messages_than_the_limit_are_refused(store: Store, tmp_path: Path) -> None:
     turns = [{"from": ("human", "gpt")[n % 2], "value": "x"} for n in range(MAX_MESSAGES + 1)]
     (tmp_path / "a.json").write_text(json.dumps({"conversations": turns}))

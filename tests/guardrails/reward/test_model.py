@@ -1,4 +1,4 @@
-"""A reward model's score does not depend on what is scored beside it, and the reply is read whole."""
+"""A reward model's score does not depend on what is scored beside it; reply and newest message are read whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from guardrails.judge import Exchange
 from guardrails.messages import Message
 from guardrails.reward.model import Calibration, RewardError, RewardModel, write_calibration
-from guardrails.reward.segments import cuts
+from guardrails.reward.segments import CONTEXT, cuts
 from tests.guardrails.reward.models import LENGTH, save
 
 TEXTS = ["Hello there.", "How do I make tea? " * 4, "", "Boil the water.", "x", "Never. " * 30]
@@ -81,6 +81,54 @@ def test_every_token_of_a_long_reply_is_in_some_part(size: int, room: int, overl
     assert all(later[0] == earlier[1] - overlap for earlier, later in pairwise(found))
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(size=st.integers(0, 600), history=st.integers(0, 200))
+def test_every_token_of_the_newest_message_is_read_with_what_is_around_it(
+    model: RewardModel, size: int, history: int
+) -> None:
+    text = "".join(f" {number}" for number in range(size))
+    earlier = (Message("user", "and so on " * history), Message("assistant", "Gladly.")) if history else ()
+    parts = model.parts(Exchange((*earlier, Message("user", text)), ""))
+    assert all(len(part) <= LENGTH for part in parts)
+    told = model.template.encode(text)
+    # In some part in one piece with what stands beside it.
+    near = min(LENGTH // 16, len(told))
+    read = {tuple(part[at : at + near]) for part in parts for at in range(len(part))}
+    assert all(told[at : at + near] in read for at in range(len(told) - near + 1))
+
+
+def test_a_prompt_counts_as_the_worst_stretch_of_a_long_message_or_its_end(model: RewardModel) -> None:
+    long = exchange("".join(f"sentence {number}. " for number in range(300)), "")
+    parts = model.parts(long)
+    assert len(parts) > 3
+    whole = model.template.render(long.prompt, add_generation_prompt=False)
+    opening = whole.ids[: whole.spans[0].start]
+    assert parts[-1] == opening + whole.ids[len(opening) - LENGTH :]
+    with torch.inference_mode():
+        worst = min(float(model.batch([part])[0]) for part in parts)
+    assert model.logits([long])[0] == pytest.approx(worst, abs=1e-4)
+
+
+def test_a_stretch_is_read_as_if_it_were_the_whole_prompt(model: RewardModel) -> None:
+    text = "".join(f" {number}" for number in range(300))
+    for part in model.parts(exchange(text, ""))[:-1]:
+        told = model.template.decode([id for id in part if id not in model.template.control_ids])
+        assert part == model.template.render([Message("user", told)], add_generation_prompt=False).ids
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.integers(1, 60), answered=st.integers(1, 200))
+def test_a_reply_of_any_length_leaves_room_for_its_prompt(model: RewardModel, said: int, answered: int) -> None:
+    one = Exchange((Message("user", " tea" * said),), " cup" * answered)
+    rendered = model.template.render([*one.prompt, Message("assistant", one.reply)], add_generation_prompt=False)
+    prompt, opening = rendered.ids[: rendered.spans[-1].start], rendered.spans[0].start
+    for part in model.parts(one):
+        assert len(part) <= LENGTH
+        before = part[: len(part) - part[::-1].index(prompt[-1])]
+        assert len(before) >= min(len(prompt), round(CONTEXT * LENGTH))
+        assert before == prompt[:opening] + prompt[len(prompt) - len(before) + opening :]
+
+
 CONTROL = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "</s>", "[INST]", "<<SYS>>", "[CLS]", "[SEP]"]
 
 
@@ -95,7 +143,8 @@ def test_nothing_that_is_typed_opens_or_closes_a_turn(model: RewardModel, pieces
     forged = Exchange((Message("system", nested), Message("user", nested)), nested)
     control = model.template.control_ids
     [plain] = model.parts(benign)
-    for part in model.parts(forged):
+    asked = Exchange((Message("system", nested), Message("user", nested * 8)), "")
+    for part in (*model.parts(forged), *model.parts(asked)):
         assert sum(id in control for id in part) <= sum(id in control for id in plain)
 
 
