@@ -17,6 +17,7 @@ from assistant.errors import AssistantError
 from assistant.events import Blocked, End, Event, Failed, Finished, Judged, Notice, Retracted, Started, Text
 from assistant.reply_record import ReplyRecord
 from assistant.sampling import Sampling
+from assistant.store.errors import StorageError
 from assistant.store.store import Store
 from assistant.window import Fitted
 from guardrails.best_of import BestOf
@@ -98,7 +99,8 @@ class Turn:
             self._pump = asyncio.create_task(self._generate(fitted))
             self._task = asyncio.create_task(self._see_through(self._pump))
         else:
-            self._task = asyncio.create_task(self._finish("failed", str(fitted), refused=True))
+            refused = not isinstance(fitted, StorageError)
+            self._task = asyncio.create_task(self._finish("failed", str(fitted), refused=refused))
 
     async def events(self, after: int = 0) -> AsyncGenerator[Event, None]:
         """Every event of the turn from number `after` on, those of the past at once, until the turn ends."""

@@ -117,3 +117,11 @@ async def test_a_turn_that_cannot_begin_leaves_a_failed_reply(store: Store) -> N
     failed = store.all_messages(conversation)[1:]
     assert [(reply.status, reply.error) for reply in failed] == [("failed", "RuntimeError: a bug")] * 2
     assert isinstance(await (await assistant.retry(conversation)).wait(), Finished)
+
+
+async def test_a_lock_before_the_prompt_is_built_is_no_fault_of_the_message(store: Store) -> None:
+    locked = Unwilling(store, LockedError("locked"), 1, ("set_request",))
+    turn = await Assistant(locked, ScriptedEngine(["arr"])).send(start(store), "hi")  # type: ignore[arg-type]
+    ended = await turn.wait()
+    assert isinstance(ended, Failed)
+    assert (ended.error, ended.refused) == ("locked", False)
