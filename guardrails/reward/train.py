@@ -105,7 +105,7 @@ def train(settings: Settings, examples: Sequence[Example], *, report: Report = l
 
 
 def _rows(examples: Sequence[Example], reward: RewardModel) -> list[dict[str, Any]]:
-    """Token ids of every example; of a reply too long to read at once the last part.
+    """Token ids of every example; of what is too long to read at once the last part.
 
     What the template does not render, such as roles out of order, is left out. Raises RewardError if that is all.
     """
