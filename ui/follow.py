@@ -59,6 +59,7 @@ async def follow(turn: Turn) -> AsyncGenerator[Progress, None]:
             yield progress
             if ended:
                 return
-            await asyncio.sleep(SECONDS)
+            if progress.text:  # the first words wait for nothing
+                await asyncio.sleep(SECONDS)
     finally:
         reading.cancel()

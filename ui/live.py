@@ -47,7 +47,8 @@ async def _frames(turn: Turn | None, speaker: str) -> AsyncGenerator[bytes, None
                 drawn = await asyncio.to_thread(render.growing, speaker, now)
                 yield frame(json.dumps(drawn))
                 # A long text is drawn less often: drawing must not take the time of those who wait for theirs.
-                await asyncio.sleep(_REST * (time.monotonic() - started))
+                if now.text:
+                    await asyncio.sleep(_REST * (time.monotonic() - started))
         await turn.wait()
     yield frame("", event="end")
 
