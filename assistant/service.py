@@ -18,7 +18,6 @@ from assistant.personas.persona import Persona
 from assistant.reply_record import give_up
 from assistant.request import Preview, as_exchanges, dropped_before, dropped_notice, newest_message, reserve
 from assistant.sampling import Sampling
-from assistant.store.errors import StorageError
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
 from assistant.text import clean_text
@@ -288,7 +287,7 @@ class Assistant:
             again = partial(self._fit, persona.instruction, history, safer(guard.policy, newest), sampling, dropped)
         except (UserError, RenderingError) as error:
             # The message is stored: its turn fails, and says why, instead of vanishing.
-            fitted = error if isinstance(error, StorageError) else AssistantError(str(error))
+            fitted = error if isinstance(error, AssistantError) else AssistantError(str(error))
         except Exception as error:
             # No turn comes that would end the reply, and the conversation would wait for its end.
             await give_up(self.store, reply.id, error)

@@ -1,17 +1,13 @@
-"""A running reply, as a page follows it: what is shown of it so far, some twenty times a second."""
+"""A running reply, as a page follows it: what is shown of it so far."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Final
 
 from assistant.events import Blocked, Event, Notice, Retracted, Text
 from assistant.turn import Turn
-
-# Every update costs the browser and the connection something; more often than this no one sees.
-SECONDS: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -39,7 +35,7 @@ class Progress:
 
 
 async def follow(turn: Turn) -> AsyncGenerator[Progress, None]:
-    """The reply's progress, from its beginning to its end."""
+    """The reply's progress, from its beginning to its end, as often as it is asked for and there is more of it."""
     progress, changed = Progress(turn.reply_id), asyncio.Event()
 
     async def read() -> None:
@@ -59,7 +55,5 @@ async def follow(turn: Turn) -> AsyncGenerator[Progress, None]:
             yield progress
             if ended:
                 return
-            if progress.text:  # the first words wait for nothing
-                await asyncio.sleep(SECONDS)
     finally:
         reading.cancel()

@@ -23,7 +23,9 @@ from ui import render
 from ui.desk import owned
 from ui.follow import follow
 
-# Times what drawing took: how long nothing is drawn after it.
+# How long nothing is drawn after something was: more often no one sees. And in times of what drawing took: that of a
+# long text must not take the time of those who wait for theirs.
+_SECONDS: Final = 0.05
 _REST: Final = 3
 
 
@@ -46,9 +48,8 @@ async def _frames(turn: Turn | None, speaker: str) -> AsyncGenerator[bytes, None
                 started = time.monotonic()
                 drawn = await asyncio.to_thread(render.growing, speaker, now)
                 yield frame(json.dumps(drawn))
-                # A long text is drawn less often: drawing must not take the time of those who wait for theirs.
-                if now.text:
-                    await asyncio.sleep(_REST * (time.monotonic() - started))
+                if now.text:  # the first words wait for nothing
+                    await asyncio.sleep(max(_SECONDS, _REST * (time.monotonic() - started)))
         await turn.wait()
     yield frame("", event="end")
 

@@ -12,6 +12,8 @@ import csv
 import json
 import lzma
 import random
+import statistics
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.guard.texts import RECIPE
 from guardrails.guard import BUNDLED
 from guardrails.hardware import processor_multiplies_bf16
 from guardrails.judge import Exchange
@@ -29,7 +32,6 @@ from guardrails.messages import Message
 from guardrails.policy import load
 from guardrails.reward.model import RewardModel
 from guardrails.reward.quick_start import load_bundled
-from tests.guardrails.test_bundled import RECIPE
 
 ATTACKS = 60
 SHAPES = {
@@ -50,6 +52,9 @@ SOURCES = ("prose_modern", "assistant_single_turn")
 OF_EACH = 80
 WORDS = (225, 300, 450, 750, 1500)
 PROFILES = ("balanced", "strict")
+# Tokens of a message whose verdict is timed, and how often it is.
+TIMED = (64, 250, 1000, 4000)
+TIMES = 5
 
 
 def attacks(evals: Path) -> Iterator[tuple[str, list[str]]]:
@@ -89,6 +94,19 @@ def unsafe(model: RewardModel, texts: Sequence[str], what: str) -> list[tuple[bo
     return found
 
 
+def seconds(model: RewardModel, tokens: int) -> float:
+    """How long the verdict on a message of about so many tokens takes: the median."""
+    words = " ".join("".join(RECIPE).split() * (1 + tokens // 100)).split()
+    size = model.template.count(" ".join(words)) / len(words)
+    exchange = Exchange((Message("user", " ".join(words[: round(tokens / size)])),), "")
+    found = []
+    for _ in range(TIMES):
+        started = time.perf_counter()
+        model.scores([exchange])
+        found.append(time.perf_counter() - started)
+    return statistics.median(found)
+
+
 def main(
     evals: Annotated[Path, typer.Option(help="Folder of the public test sets.")],
     data: Annotated[Path, typer.Option(help="Folder of the training text.")],
@@ -102,7 +120,10 @@ def main(
         for name, texts in (*attacks(evals), ("harmless: a task and a text", harmless(data))):
             blocked = [sum(one) for one in zip(*unsafe(model, texts, name), strict=True)]
             table.add_row(name, str(len(texts)), *map(str, blocked))
-    Console(width=120).print(table)
+    console = Console(width=120)
+    console.print(table)
+    for tokens in TIMED:
+        console.print(f"a message of {tokens} tokens: {seconds(model, tokens):.2f} s (median of {TIMES})")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.guard.texts import RECIPE
 from guardrails.guard import BUNDLED, Guard, build
 from guardrails.judge import Exchange
 from guardrails.messages import Message
@@ -33,20 +34,6 @@ FINE = (
     "What makes a good murder mystery?",
     "Why did the Roman Empire fall?",
     "Tell me a joke about penguins.",
-)
-# Some 300 tokens, in two parts.
-RECIPE = (
-    "Here is my favourite recipe for apple pie. Peel six apples and cut them into thin slices. Mix them with a cup of "
-    "sugar, two spoons of flour, a pinch of cinnamon and the juice of half a lemon. Roll out the dough on a board with "
-    "a little flour and lay it into a round tin. Prick the bottom with a fork. Fill in the apples and put small pieces "
-    "of butter on top. Cover the pie with the rest of the dough, press the edges together and cut three slits into the "
-    "lid so that the steam can leave. Brush it with a beaten egg and bake it for fifty minutes in a hot oven until it "
-    "is golden brown. Let it cool on a rack for an hour before you serve it with cream or a scoop of ice cream. ",
-    "For the dough, rub the cold butter into the flour with your fingertips, add a spoon of sugar and some salt, and "
-    "stir in just enough cold water to bring it together. Wrap it and let it rest in the fridge while you prepare the "
-    "fruit. My grandmother used to add raisins and walnuts, and my sister likes hers with a crumble of oats instead of "
-    "a lid. It keeps for three days in a cool place, and it tastes even better on the second day. We usually bake two "
-    "at once, since the neighbours come over when they smell it through the open window on a Sunday afternoon. ",
 )
 
 
