@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from assistant.events import End, Event, Failed, Finished, Notice
+from assistant.saver import SAVE_SECONDS, Saver
 from assistant.store.errors import DiskFullError, LockedError, UnreachableError
 from assistant.store.store import Store
 from guardrails.gate import Withheld
 from guardrails.judge import Verdict
 
-# How often a growing reply is written to the store: what a killed process may lose.
-SAVE_SECONDS = 0.5
 # How long the end of a reply waits for a locked database, a full disk, or a server that starts again.
 PATIENCE_SECONDS = 30.0
 PASSING = LockedError | DiskFullError | UnreachableError
+
+Written = TypeVar("Written")
 
 
 @dataclass(slots=True)
@@ -38,13 +40,13 @@ class ReplyRecord:
 
     def __init__(
         self,
-        store: Store | None,
+        saver: Saver | None,
         reply_id: int,
         policy_hash: str,
         emit: Callable[[Event], None],
         stop: Callable[[], None],
     ) -> None:
-        """Without a store the reply is only counted: its client keeps the conversation.
+        """Without a saver the reply is only counted: its client keeps the conversation.
 
         `emit` tells whoever watches the turn, `stop` ends it where another process asked for that through the store;
         `policy_hash` goes with every verdict.
@@ -53,12 +55,11 @@ class ReplyRecord:
         self.usage = Usage()
         self.verdicts: list[Verdict] = []
         self.withheld: list[Withheld] = []
-        self._store = store
+        self._saver = saver
         self._reply_id = reply_id
         self._policy_hash = policy_hash
         self._emit = emit
         self._stop = stop
-        self._stop_asked = False
         self._told = False
 
     def grow(self, piece: str) -> None:
@@ -68,11 +69,10 @@ class ReplyRecord:
 
     async def save_regularly(self) -> None:
         """Write the reply as it grows. It also shows other processes that this turn's owner is alive."""
-        store = self._store
-        while store is not None:
-            await asyncio.sleep(SAVE_SECONDS)
-            await self._try(partial(self._grow, store))
-            if self._stop_asked:
+        saver = self._saver
+        while saver is not None:
+            await saver.next_save()
+            if await self._try(saver.save(self._reply_id, self.text)) is True:
                 self._stop()
 
     async def end(self, status: End, error: str | None) -> Finished | Failed:
@@ -80,8 +80,8 @@ class ReplyRecord:
         usage, now = self.usage, time.monotonic()
         ttft = None if usage.first_text is None else round((usage.first_text - usage.started) * 1000)
         duration = round((now - usage.started) * 1000)
-        if self._store is not None:
-            problem = await self._save_end(self._store, status, error, ttft, duration)
+        if self._saver is not None:
+            problem = await self._save_end(self._saver.store, status, error, ttft, duration)
             if problem is not None:
                 error = " and ".join(filter(None, [error, f"the reply could not be saved: {problem}"]))
         if error is not None:
@@ -116,29 +116,25 @@ class ReplyRecord:
             withheld=self.withheld,
             policy_hash=self._policy_hash,
         )
-        problem = await self._try(finish)
+        problem = await self._try(asyncio.to_thread(finish))
         # These may pass while the text is still in memory; anything else will not.
         while isinstance(problem, PASSING) and time.monotonic() - started < PATIENCE_SECONDS:
             await asyncio.sleep(SAVE_SECONDS)
-            problem = await self._try(finish)
-        return problem
+            problem = await self._try(asyncio.to_thread(finish))
+        return problem if isinstance(problem, Exception) else None
 
-    def _grow(self, store: Store) -> None:
-        self._stop_asked = store.grow_reply(self._reply_id, self.text)
-
-    async def _try(self, write: Callable[[], object]) -> Exception | None:
-        """Write to the store; what went wrong, if anything, which the person is told of once."""
+    async def _try(self, write: Awaitable[Written]) -> Written | Exception:
+        """Write to the store: what that gives, or what went wrong, which the person is told of once."""
         try:
-            await asyncio.to_thread(write)
+            return await write
         except Exception as problem:  # whatever it is, the text still reaches the person and the turn still ends
             if not self._told:
                 self._told = True
                 self._emit(Notice("storage", f"the reply is not being saved: {problem}"))
             return problem
-        return None
 
 
 async def give_up(store: Store, reply_id: int, error: Exception) -> None:
     """End a stored reply that no turn was begun for."""
-    record = ReplyRecord(store, reply_id, "", lambda _: None, lambda: None)
+    record = ReplyRecord(Saver(store), reply_id, "", lambda _: None, lambda: None)
     await record.end("failed", f"{type(error).__name__}: {error}")

@@ -18,6 +18,7 @@ from assistant.personas.persona import Persona
 from assistant.reply_record import give_up
 from assistant.request import Preview, as_exchanges, dropped_before, dropped_notice, newest_message, reserve
 from assistant.sampling import Sampling
+from assistant.saver import Saver
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
 from assistant.text import clean_text
@@ -50,6 +51,7 @@ class Assistant:
         self.engine = engine
         self.guard = guard or unguarded()
         self.guards = Guards(self.guard)
+        self._saver = Saver(store)
         self._turns: set[Turn] = set()
         self._running: dict[int, Turn] = {}
         self._starting: set[asyncio.Task[Turn]] = set()
@@ -293,7 +295,7 @@ class Assistant:
             await give_up(self.store, reply.id, error)
             raise
         turn = Turn(
-            self.store,
+            self._saver,
             self.engine,
             guarding(guard, persona, again),
             fitted,

@@ -17,8 +17,8 @@ from assistant.errors import AssistantError
 from assistant.events import Blocked, End, Event, Failed, Finished, Judged, Notice, Retracted, Started, Text
 from assistant.reply_record import ReplyRecord
 from assistant.sampling import Sampling
+from assistant.saver import Saver
 from assistant.store.errors import StorageError
-from assistant.store.store import Store
 from assistant.window import Fitted
 from guardrails.best_of import BestOf
 from guardrails.gate import Gate, Released, Withheld
@@ -62,7 +62,7 @@ class Turn:
 
     def __init__(
         self,
-        store: Store | None,
+        saver: Saver | None,
         engine: Engine,
         guarding: Guarding,
         fitted: Fitted | AssistantError,
@@ -77,7 +77,7 @@ class Turn:
     ) -> None:
         """With an error in place of a prompt the turn fails at once, and says so.
 
-        Without a store nothing is stored, and the ids are 0. `name` is what the engine's cache and the audit log call
+        Without a saver nothing is stored, and the ids are 0. `name` is what the engine's cache and the audit log call
         the conversation.
         """
         self.name = name
@@ -89,7 +89,7 @@ class Turn:
         self._sampling = sampling
         self._log: list[Event] = []
         self._grown = asyncio.Event()
-        self._record = ReplyRecord(store, reply_id, policy_hash, self._emit, self.stop)
+        self._record = ReplyRecord(saver, reply_id, policy_hash, self._emit, self.stop)
         # What the turn ends as when it is cancelled; stop() says otherwise.
         self._end: End = "interrupted"
         self._pump: asyncio.Task[End] | None = None
@@ -135,7 +135,7 @@ class Turn:
         )
 
     async def _see_through(self, pump: asyncio.Task[End]) -> None:
-        saver = asyncio.create_task(self._record.save_regularly())
+        saving = asyncio.create_task(self._record.save_regularly())
         error = None
         try:
             status = await pump
@@ -147,9 +147,9 @@ class Turn:
             status, error = "failed", str(failure)
         except Exception as failure:  # a bug must not leave a turn that never ends
             status, error = "failed", f"{type(failure).__name__}: {failure}"
-        saver.cancel()
+        saving.cancel()
         with suppress(asyncio.CancelledError):
-            await saver
+            await saving
         await self._finish(status, error)
 
     async def _finish(self, status: End, error: str | None, *, refused: bool = False) -> None:

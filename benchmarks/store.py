@@ -130,7 +130,9 @@ def benchmark(folder: Path, messages: int, runs: int) -> list[Timing]:
             measure("search two words, the last begun", 20, runs, lambda _: store.search(f"{common} {middle[:2]}")),
             measure("search in one conversation", 20, runs, lambda _: store.search(common, 20, conversation)),
             measure("begin a turn of 400 words", 5, runs, lambda _: begin_turn(reply_text)),
-            measure("grow a reply of 400 words", 5, runs, lambda run: store.grow_reply(reply, f"{reply_text} {run}")),
+            measure(
+                "grow a reply of 400 words", 5, runs, lambda run: store.grow_replies({reply: f"{reply_text} {run}"})
+            ),
             measure(f"load a branch of {LONG_BRANCH}", 20, runs, lambda _: store.branch(leaf)),
             measure("leaf below the root", None, runs, lambda _: store.leaf_below(leaf - LONG_BRANCH + 1)),
         ]

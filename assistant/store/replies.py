@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
@@ -85,31 +85,35 @@ class Replies(Access):
     ) -> StoredMessage:
         """Another empty reply to the stored message `parent_id`, with status "streaming": the new active leaf.
 
-        Note what was sent with `set_request`, renew the reply with `grow_reply` about once a second and end it with
+        Note what was sent with `set_request`, renew the reply with `grow_replies` about once a second and end it with
         `finish_reply`. Raises NotFoundError.
         """
         with self._write() as connection:
             return _start(connection, conversation_id, parent_id, model, params, persona_version_id)
 
     def set_request(self, reply_id: int, *, prompt_tokens: int, dropped_turns: int) -> None:
-        """What was sent for the reply; shows that its writer lives. Raises as `grow_reply` does."""
+        """What was sent for the reply; shows that its writer lives. Raises StorageError where the
+        reply is finished, NotFoundError where it is gone."""
         values = {"reply": reply_id, "tokens": prompt_tokens, "turns": dropped_turns, "moment": now()}
         with self._write() as connection:
             if connection.execute(_SENT, values).rowcount == 0:
                 raise _not_unfinished(connection, reply_id)
 
-    def grow_reply(self, id: int, content: str) -> bool:
-        """Replaces the reply's text by `content`, all of it so far, and shows that its writer lives.
+    def grow_replies(self, texts: Mapping[int, str]) -> dict[int, bool | StorageError]:
+        """Replaces the text of each reply, all of it so far, and shows that its writer lives. All in one transaction.
 
-        True where somebody asked for it to stop. Raises StorageError where the reply is finished, NotFoundError where
-        it is gone.
+        Of each: whether somebody asked for it to stop, or why it was not written: StorageError where it is finished,
+        NotFoundError where it is gone.
         """
+        found: dict[int, bool | StorageError] = {}
+        moment = now()
         with self._write() as connection:
-            values = {"reply": id, "text": clean_text(content), "moment": now()}
-            row = connection.execute(_GROW, values).one_or_none()
-            if row is None:
-                raise _not_unfinished(connection, id)
-            return row.stop_asked_at is not None
+            # In the order of their ids, as everywhere: two that wait for each other's rows would wait for ever.
+            for id, text in sorted(texts.items()):
+                values = {"reply": id, "text": clean_text(text), "moment": moment}
+                row = connection.execute(_GROW, values).one_or_none()
+                found[id] = _not_unfinished(connection, id) if row is None else row.stop_asked_at is not None
+        return found
 
     def ask_to_stop(self, id: int) -> None:
         """Tells the process that writes the reply, wherever it runs, to stop; it looks about twice a second.

@@ -152,7 +152,9 @@ def litellm(python: str, upstream: str, folder: str) -> Iterator[Process]:
         "--host",
         "127.0.0.1",
     ]
-    with started(command, f"http://127.0.0.1:{port}", {"LITELLM_LOG": "ERROR"}) as process:
+    # Without keys, as the others.
+    unlocked = {"LITELLM_LOG": "ERROR", "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
+    with started(command, f"http://127.0.0.1:{port}", unlocked) as process:
         yield process
 
 

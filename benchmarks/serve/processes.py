@@ -48,7 +48,7 @@ class Process:
     def start_again(self) -> None:
         """On the same port, and wait until it answers."""
         self.running = subprocess.Popen(self.command, stderr=subprocess.DEVNULL)
-        until_it_answers(self.url)
+        until_it_answers(self.url, self.running)
 
 
 def free_port() -> int:
@@ -74,7 +74,7 @@ def started(command: Sequence[str], url: str, environment: dict[str, str] | None
     )
     process = Process(url, command, running)
     try:
-        until_it_answers(url)
+        until_it_answers(url, running)
         yield process
     finally:
         process.running.terminate()
@@ -84,10 +84,12 @@ def started(command: Sequence[str], url: str, environment: dict[str, str] | None
             process.kill()
 
 
-def until_it_answers(url: str) -> None:
-    """Wait for a server. Raises TimeoutError."""
+def until_it_answers(url: str, running: subprocess.Popen[bytes]) -> None:
+    """Wait for a server. Raises TimeoutError; ChildProcessError if it ended instead."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
+        if running.poll() is not None:
+            raise ChildProcessError(f"the server at {url} ended with {running.returncode} instead of answering")
         try:
             httpx.get(f"{url}/v1/models", timeout=5)
         except httpx.TransportError:

@@ -42,6 +42,11 @@ class Scorer:
         self._thread.join()
 
     def _work(self) -> None:
+        import torch
+
+        # A thread settles how many compute for it when it first computes. Now is sooner than a chat's first step, for
+        # which its engine sets another number.
+        torch.get_num_threads()
         while (one := self._waiting.get()) is not None:
             batch = [one]
             while len(batch) < AT_ONCE and not self._waiting.empty():

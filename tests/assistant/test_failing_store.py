@@ -59,7 +59,7 @@ async def test_a_full_disk_in_mid_reply_is_told_and_the_text_still_comes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assistant.reply_record.PATIENCE_SECONDS", 0.0)
-    full = Unwilling(store, DiskFullError("the disk is full: free some space"), 1000, ("grow_reply", "finish_reply"))
+    full = Unwilling(store, DiskFullError("the disk is full: free some space"), 1000, ("grow_replies", "finish_reply"))
     assistant = Assistant(full, ScriptedEngine([Reply("a b c d", delay=0.3)]))  # type: ignore[arg-type]
     turn = await assistant.send(start(store), "hi")
     found = [event async for event in turn.events()]
@@ -76,14 +76,14 @@ async def test_a_lock_that_passes_costs_nothing(store: Store) -> None:
     assert store.message(turn.reply_id).content == "all of it"
 
 
-@pytest.mark.parametrize("name", ["grow_reply", "finish_reply"])
+@pytest.mark.parametrize("name", ["grow_replies", "finish_reply"])
 async def test_no_error_of_the_store_leaves_a_turn_that_never_ends(store: Store, name: str) -> None:
     broken = Unwilling(store, RuntimeError("can't start new thread"), 1000, (name,))
     engine = ScriptedEngine([Reply("a b c d", delay=0.2)])
     turn = await Assistant(broken, engine, guarded()).send(start(store), "hi")  # type: ignore[arg-type]
     async with asyncio.timeout(10):
         end = await turn.wait()
-    assert isinstance(end, Finished if name == "grow_reply" else Failed)
+    assert isinstance(end, Finished if name == "grow_replies" else Failed)
 
 
 async def test_a_lock_at_the_end_of_a_reply_takes_no_verdict_with_it(store: Store) -> None:

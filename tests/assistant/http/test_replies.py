@@ -230,7 +230,7 @@ def test_the_reply_of_a_worker_that_died_ends_for_who_follows_it(shared: str, mo
             dead.setattr("assistant.store.messages.now", lambda: 1)
             dead.setattr("assistant.store.replies.now", lambda: 1)
             running.store.begin_turn(1, None, "hi", model="m", params={}, persona_version_id=1)
-            running.store.grow_reply(2, "Half an ans")
+            running.store.grow_replies({2: "Half an ans"})
         with running.client.stream("GET", "/api/replies/2/events") as response:
             found = list(events_of(response))
     assert said(found) == "Half an ans"

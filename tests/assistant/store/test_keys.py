@@ -48,9 +48,9 @@ def test_a_request_key_is_used_once_in_a_conversation(store: Store, conversation
 
 def test_a_growing_reply_learns_that_it_shall_stop(store: Store, conversation: Conversation) -> None:
     reply = begin(store, conversation, None)
-    assert store.grow_reply(reply, "a") is False
+    assert store.grow_replies({reply: "a"}) == {reply: False}
     store.ask_to_stop(reply)
-    assert store.grow_reply(reply, "ab") is True
+    assert store.grow_replies({reply: "ab"}) == {reply: True}
     store.finish_reply(reply, "ab", status="stopped")
     store.ask_to_stop(reply)
     for id in (reply - 1, 99):

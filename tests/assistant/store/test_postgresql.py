@@ -50,7 +50,7 @@ def test_a_conversation_is_kept_searched_and_deleted(server: Store) -> None:
     reply = server.start_reply(
         conversation.id, question.id, model="m", params={"seed": 1}, persona_version_id=persona.id
     )
-    server.grow_reply(reply.id, "a")
+    server.grow_replies({reply.id: "a"})
     reply = server.finish_reply(reply.id, "ahoy", status="complete", ttft_ms=3)
     assert server.branch(reply.id) == [question, reply]
     assert server.leaf_below(question.id) == reply

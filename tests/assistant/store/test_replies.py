@@ -29,7 +29,7 @@ from assistant.store.store import Store
 from tests.assistant.store.saying import say
 store = Store.open(sys.argv[1])
 reply = store.begin_turn(1, None, "question", model="m", params={}, persona_version_id=1)[1]
-store.grow_reply(reply.id, "half an ans")
+store.grow_replies({reply.id: "half an ans"})
 print(reply.id, flush=True)
 sys.stdin.read()
 """
@@ -64,7 +64,7 @@ def test_a_reply_is_stored_from_its_start_to_its_end(store: Store, conversation:
     assert (reply.status, reply.content, reply.model, reply.params) == ("streaming", "", "llama", {"seed": 1})
     assert (reply.prompt_tokens, reply.dropped_turns) == (0, 0)
     assert store.conversation(conversation.id).active_leaf_id == reply.id
-    store.grow_reply(reply.id, "so \ud800far")
+    store.grow_replies({reply.id: "so \ud800far"})
     assert store.message(reply.id).content == "so �far"
     assert store.search("far")[0].message_id == reply.id
     finished = store.finish_reply(
@@ -147,8 +147,7 @@ def test_a_reply_is_finished_once(store: Store, conversation: Conversation, end:
     store.finish_reply(reply.id, "a", status=end, error="why")  # type: ignore[arg-type]
     with pytest.raises(StorageError, match=f"already {end}"):
         store.finish_reply(reply.id, "b", status="complete")
-    with pytest.raises(StorageError, match=f"already {end}"):
-        store.grow_reply(reply.id, "b")
+    assert f"already {end}" in str(store.grow_replies({reply.id: "b"})[reply.id])
     assert store.message(reply.id).content == "a"
 
 
@@ -189,8 +188,17 @@ def test_a_reply_ends_with_what_the_guard_said_or_not_at_all(
 
 
 def test_a_reply_that_does_not_exist_cannot_grow(store: Store) -> None:
-    with pytest.raises(NotFoundError):
-        store.grow_reply(99, "x")
+    assert isinstance(store.grow_replies({99: "x"})[99], NotFoundError)
+
+
+def test_replies_grow_together_and_one_that_cannot_keeps_none_back(store: Store, conversation: Conversation) -> None:
+    first, second = (start(store, conversation) for _ in range(2))
+    store.finish_reply(first.id, "all", status="complete")
+    found = store.grow_replies({99: "x", second.id: "so far", first.id: "again"})
+    assert found[second.id] is False
+    assert isinstance(found[99], NotFoundError)
+    assert "already complete" in str(found[first.id])
+    assert [store.message(id).content for id in (first.id, second.id)] == ["all", "so far"]
 
 
 def test_a_killed_writer_leaves_an_interrupted_reply_and_a_living_one_is_let_alone(
@@ -256,7 +264,7 @@ def test_a_writer_that_was_taken_for_dead_may_come_back(store: Store, conversati
     reply = start(store, conversation)
     sign(store, reply, "elsewhere:1:1", 0)
     assert status_after_opening(store, reply) == "interrupted"
-    store.grow_reply(reply.id, "still here")
+    store.grow_replies({reply.id: "still here"})
     assert store.message(reply.id).status == "streaming"
     sign(store, reply, "elsewhere:1:1", 0)
     assert status_after_opening(store, reply) == "interrupted"
