@@ -42,49 +42,11 @@ _FEEDBACK: tuple[InstrumentedAttribute[Any], ...] = (
 
 
 class Reviews(Access):
-    def add_verdict(
-        self,
-        message_id: int,
-        *,
-        stage: str,
-        judge: str,
-        judge_version: str,
-        decision: str,
-        score: float | None = None,
-        threshold: float | None = None,
-        reason: str = "",
-        policy_hash: str = "",
-        latency_ms: float = 0.0,
-    ) -> Verdict:
-        """Adds to the message's verdicts; `latency_ms` in milliseconds. Raises NotFoundError."""
-        with self._write() as connection:
-            _require(connection, message_id)
-            values = _verdict(
-                message_id,
-                stage=stage,
-                judge=judge,
-                judge_version=judge_version,
-                score=score,
-                threshold=threshold,
-                decision=decision,
-                reason=reason,
-                policy_hash=policy_hash,
-                latency_ms=latency_ms,
-            )
-            row = connection.execute(insert(VerdictRow).values(values).returning(*_VERDICT)).one()
-        return Verdict(*row)
-
     def verdicts(self, message_id: int) -> list[Verdict]:
         """In the order they were reached."""
         query = select(*_VERDICT).where(VerdictRow.message_id == message_id).order_by(VerdictRow.id)
         with self._read() as connection:
             return [Verdict(*row) for row in connection.execute(query)]
-
-    def add_withheld(self, message_id: int, text: str, shown: int) -> None:
-        """Keep what the guard held back, apart from the conversation. Raises NotFoundError."""
-        with self._write() as connection:
-            _require(connection, message_id)
-            connection.execute(insert(WithheldRow).values(_withheld(message_id, text, shown)))
 
     def withheld(self, message_id: int) -> list[str]:
         """What the guard held back of a message's reply, the oldest first."""
@@ -137,36 +99,33 @@ def add_judgement(
     policy_hash: str,
 ) -> None:
     """What a guard said of a message and held back of it, in the caller's transaction."""
+    moment = now()
     judged = [
-        _verdict(
-            message_id,
-            stage=verdict.stage,
-            judge=verdict.judge,
-            judge_version=verdict.judge_version,
-            score=verdict.score,
-            threshold=verdict.threshold,
-            decision=verdict.decision,
-            reason=verdict.reason,
-            policy_hash=policy_hash,
-            latency_ms=verdict.latency_ms,
-        )
+        {
+            "message_id": message_id,
+            "stage": verdict.stage,
+            "judge": verdict.judge,
+            "judge_version": verdict.judge_version,
+            # NaN compares with nothing and SQLite has none.
+            "score": None if verdict.score is None or verdict.score != verdict.score else verdict.score,
+            "threshold": verdict.threshold,
+            "decision": verdict.decision,
+            "reason": clean_text(verdict.reason),
+            "policy_hash": policy_hash,
+            "latency_ms": verdict.latency_ms,
+            "created_at": moment,
+        }
         for verdict in verdicts
     ]
     if judged:
         connection.execute(insert(VerdictRow), judged)
-    held = [_withheld(message_id, one.text, one.shown) for one in withheld if one.text]
+    held = [
+        {"message_id": message_id, "text": clean_text(one.text), "shown": one.shown, "created_at": moment}
+        for one in withheld
+        if one.text
+    ]
     if held:
         connection.execute(insert(WithheldRow), held)
-
-
-def _verdict(message_id: int, *, score: float | None, reason: str, **values: str | float | None) -> dict[str, Any]:
-    # NaN compares with nothing and SQLite has none.
-    number = None if score is None or score != score else score
-    return {"message_id": message_id, "score": number, "reason": clean_text(reason), "created_at": now(), **values}
-
-
-def _withheld(message_id: int, text: str, shown: int) -> dict[str, Any]:
-    return {"message_id": message_id, "text": clean_text(text), "shown": shown, "created_at": now()}
 
 
 def _require(connection: Connection, message_id: int) -> None:

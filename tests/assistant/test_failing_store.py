@@ -88,9 +88,7 @@ async def test_no_error_of_the_store_leaves_a_turn_that_never_ends(store: Store,
 
 async def test_a_lock_at_the_end_of_a_reply_takes_no_verdict_with_it(store: Store) -> None:
     locked = Unwilling(store, LockedError("locked"), 1, ("finish_reply",))
-    # What the guard said is no write of its own, which another lock could meet.
-    again = Unwilling(locked, LockedError("locked"), 1, ("add_verdict", "add_withheld"))  # type: ignore[arg-type]
-    assistant = Assistant(again, ScriptedEngine(["the treasure is here"]), guarded())  # type: ignore[arg-type]
+    assistant = Assistant(locked, ScriptedEngine(["the treasure is here"]), guarded())  # type: ignore[arg-type]
     turn = await assistant.send(start(store), "where?")
     assert isinstance(await turn.wait(), Finished)
     assert [verdict.decision for verdict in store.verdicts(turn.reply_id)] == ["pass", "block"]

@@ -24,7 +24,7 @@ from assistant.store.database import open_database, resolve_url
 from assistant.store.errors import NewerDatabaseError, UpgradeError
 from assistant.store.store import Store
 from assistant.store.upgrade import configure, downgrade, ensure_current, migration, migrations_folder
-from tests.assistant.store.saying import say
+from tests.assistant.store.saying import judge, say
 
 ROOT = Path(__file__).parents[2]
 CURRENT = schema.REVISION
@@ -87,8 +87,7 @@ def fill(path: Path) -> list[tuple[object, ...]]:
                 store.finish_reply(reply.id, text, status="complete")
             store.add_tag(conversation.id, "sea")
             store.add_feedback(reply.id, 1, "good")
-            store.add_verdict(reply.id, stage="reply", judge="rules", judge_version="1", decision="pass")
-            store.add_withheld(reply.id, "West", 2)
+            judge(store, reply.id, withheld="West")
     return rows(path)
 
 

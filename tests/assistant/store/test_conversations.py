@@ -13,7 +13,7 @@ from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import Conversation, NewMessage, PersonaVersion
 from assistant.store.schema import PersonaVersionRow
 from assistant.store.store import Store
-from tests.assistant.store.saying import say
+from tests.assistant.store.saying import judge, say
 
 
 def test_a_new_conversation_is_found_as_it_was_made(store: Store, conversation: Conversation) -> None:
@@ -127,7 +127,7 @@ def test_deleting_leaves_nothing_behind(store: Store, conversation: Conversation
     store.finish_reply(reply.id, "it is safe", status="complete")
     store.add_tag(conversation.id, "x")
     store.add_feedback(reply.id, 1)
-    store.add_verdict(reply.id, stage="reply", judge="rules", judge_version="1", decision="pass")
+    judge(store, reply.id)
     store.delete(conversation.id)
     assert store.counts().messages == 0
     assert store.search("unmistakable") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assistant.store.records import Conversation, NewMessage, PersonaVersion
 from assistant.store.store import Store
+from tests.assistant.store.saying import judge
 
 DAY = 86_400_000
 
@@ -16,10 +17,6 @@ def talk(store: Store, conversation: int, *, at: int, turns: int) -> list[int]:
         rows.append(NewMessage("user", f"question {turn}", after=after, created_at=at))
         rows.append(NewMessage("assistant", "answer", after=2 * turn, created_at=at, ttft_ms=100, duration_ms=900))
     return store.add_messages(conversation, rows)[1::2]
-
-
-def judge(store: Store, reply: int, score: float) -> None:
-    store.add_verdict(reply, stage="final", judge="rules", judge_version="1", decision="pass", score=score)
 
 
 def test_messages_are_counted_by_day_and_conversation(store: Store, pirate: PersonaVersion) -> None:
@@ -45,7 +42,7 @@ def test_a_verdict_belongs_to_the_turn_of_its_reply_on_every_branch(store: Store
         ],
     )
     for number, reply in enumerate([*replies, again, after]):
-        judge(store, reply, number / 10)
+        judge(store, reply, score=number / 10)
     assert [(verdict.turn, verdict.score) for verdict in store.judged_replies()] == [
         (1, 0.0),
         (2, 0.1),
@@ -68,7 +65,7 @@ def test_everybody_sees_figures_of_their_own_and_none_of_the_trash(store: Store,
     for user, turns in owners:
         ids.append(store.create_conversation(pirate.id, user_id=user).id)
         for reply in talk(store, ids[-1], at=DAY, turns=turns):
-            judge(store, reply, 0.5)
+            judge(store, reply, score=0.5)
     store.trash(ids[2])
 
     def seen(user: int | None) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from assistant.store.records import Conversation, NewMessage, PersonaVersion
 from assistant.store.schema import MessageRow
 from assistant.store.store import Store
 from assistant.text import clean_text
-from tests.assistant.store.saying import say
+from tests.assistant.store.saying import judge, say
 
 
 def chain(store: Store, conversation: Conversation, *texts: str, parent: int | None = None) -> list[int]:
@@ -171,22 +171,21 @@ def test_the_active_leaf_can_be_any_message_or_none(store: Store, conversation: 
 
 def test_verdicts_and_feedback_are_kept_in_order(store: Store, conversation: Conversation) -> None:
     (message,) = chain(store, conversation, "a")
-    first = store.add_verdict(
+    judge(
+        store,
         message,
-        stage="reply",
         judge="reward",
         judge_version="2",
         score=0.25,
         threshold=0.5,
-        decision="block",
+        passed=False,
         reason="unsafe",
         policy_hash="abc",
         latency_ms=1.5,
     )
-    second = store.add_verdict(
-        message, stage="reply", judge="reward", judge_version="2", decision="block", score=float("nan")
-    )
-    assert store.verdicts(message) == [first, second]
+    judge(store, message, score=float("nan"))
+    first, second = store.verdicts(message)
+    assert (first.judge, first.judge_version, first.decision, first.policy_hash) == ("reward", "2", "block", "abc")
     assert (first.score, first.threshold, first.latency_ms, second.score) == (0.25, 0.5, 1.5, None)
     good, bad = store.add_feedback(message, 1), store.add_feedback(message, -1, "no \0")
     assert store.feedback(message) == [good, bad]
@@ -195,5 +194,3 @@ def test_verdicts_and_feedback_are_kept_in_order(store: Store, conversation: Con
         store.add_feedback(message, 0)
     with pytest.raises(NotFoundError):
         store.add_feedback(99, 1)
-    with pytest.raises(NotFoundError):
-        store.add_verdict(99, stage="reply", judge="j", judge_version="1", decision="pass")

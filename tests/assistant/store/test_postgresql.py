@@ -14,7 +14,7 @@ from assistant.store.errors import NotFoundError, StorageError
 from assistant.store.records import Feedback, NewConversation, NewMessage
 from assistant.store.store import Store
 from assistant.store.upgrade import downgrade
-from tests.assistant.store.saying import say
+from tests.assistant.store.saying import judge, say
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_conversation_is_kept_searched_and_deleted(server: Store) -> None:
     server.add_tag(conversation.id, "sea")
     assert [found.messages for found in server.list_conversations(tag="sea", persona="pirate")] == [2]
     assert server.stats(conversation.id).ttft_ms == 3
-    server.add_verdict(reply.id, stage="reply", judge="rules", judge_version="1", decision="pass", score=0.5)
+    judge(server, reply.id, score=0.5)
     server.add_feedback(reply.id, 1)
     ids = server.add_messages(conversation.id, [NewMessage("user", "a", parent_id=reply.id), NewMessage("user", "b")])
     assert server.children(conversation.id, None)[-1].id == ids[1]

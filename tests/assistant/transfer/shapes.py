@@ -11,6 +11,7 @@ from assistant.sampling import Sampling
 from assistant.store.records import Feedback, NewConversation, NewMessage, Verdict
 from assistant.store.store import Store
 from assistant.transfer.export import export_json
+from tests.assistant.store.saying import judge
 
 ADA = Persona(name="ada", title="Ada", instruction="Speak as Ada Lovelace.")
 BOB = Persona(name="bob", title="Bob -->", instruction="Be Bob.\n<!-- -->", extensions={"card": {"x": None}})
@@ -157,12 +158,12 @@ def sample(store: Store) -> int:
     store.set_pinned(id, True)
     store.set_archived(id, True)
     store.set_persistence(id, "remind")
-    store.add_verdict(
+    judge(
+        store,
         ids[3],
-        stage="reply",
         judge="reward",
         judge_version="2",
-        decision="block",
+        passed=False,
         score=0.25,
         threshold=0.5,
         reason="unsafe -->",
