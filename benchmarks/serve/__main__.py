@@ -1,10 +1,13 @@
 """What `assistant serve` adds to the time until the first token, beside the same engine behind the barest HTTP.
 
-python -m benchmarks.serve [--streams 16] [--rounds 10] [--litellm PYTHON]
+python -m benchmarks.serve [--streams 16] [--rounds 10] [--litellm PYTHON] [--vllm FOLDER]
 
 Each arm is a server in a process of its own on an engine whose tokens come when they are due: 40 of them, the first
 after 50 ms, then one every 20. `--litellm` is the Python of an environment with litellm[proxy], whose proxy then stands
 before the bare server as well. CPU time is the server's own; unlike the others it holds on a busy machine, too.
+
+With `--vllm` the engine is a real one, `vllm serve` with the model in FOLDER, and what stands before it shares the
+machine with it: where that has no GPU, they share its cores.
 """
 
 from __future__ import annotations
@@ -23,14 +26,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import torch
 
+from assistant.personas.library import PersonaLibrary
 from benchmarks.serve.processes import Process, free_port, started, worker
+from guardrails.vllm_environment import ENVIRONMENT
 
 BARS_MS = (10.0, 30.0)
 REPLIES_EACH = 3
 # A reply takes 0.83 seconds: sixteen clients are spread over it.
 APART_SECONDS = 0.05
-BEFORE = "assistant serve before the bare engine"
+TOKENS = 40
+BEFORE = "assistant serve before it"
+QUESTION = {"role": "user", "content": "Tell me something."}
 
 
 async def first_token(client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> float:
@@ -63,33 +71,48 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--litellm", metavar="PYTHON")
+    parser.add_argument("--vllm", type=Path, metavar="FOLDER")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        bare = stack.enter_context(worker("bare"))
-        paths = ["--db", f"{folder}/chats.db", "--audit", f"{folder}/audit.jsonl"]
-        served = stack.enter_context(worker("served", *paths))
-        guarded = stack.enter_context(worker("served", *paths, "--guard", "balanced"))
-        before = stack.enter_context(ours(bare.url, folder))
-        arms = [
-            Arm("bare engine", bare, {"model": "paced"}),
-            Arm(BEFORE, before, {"model": "professor"}),
-            Arm("assistant serve, engine in process", served, {"model": "professor"}),
-            Arm("the same, stored", served, {"model": "professor", "store": True}),
-            Arm("the same, guard balanced", guarded, {"model": "professor"}),
-        ]
+        arms = real(stack, folder, asked.vllm) if asked.vllm else paced(stack, folder)
         if asked.litellm:
-            arms.insert(2, Arm("litellm proxy before the bare engine", stack.enter_context(
-                litellm(asked.litellm, bare.url, folder)), {"model": "paced"}))  # fmt: skip
+            proxy = stack.enter_context(litellm(asked.litellm, arms[0].server.url, arms[0].body["model"], folder))
+            arms.insert(2, Arm("litellm's proxy before it", proxy, arms[0].body))
         # In turns, so that what else the machine does meets all of them alike; the first round does not count.
         for number in range(1 + asked.rounds):
             for arm in arms:
                 before_round = arm.server.cpu_seconds
-                body = {**arm.body, "messages": [{"role": "user", "content": "Tell me something."}], "stream": True}
+                body = {"messages": [QUESTION], **arm.body, "stream": True}
                 times = asyncio.run(measure(arm.server.url, body, asked.streams))
                 if number:
                     arm.times += times
                     arm.cpu_seconds += arm.server.cpu_seconds - before_round
     return report(arms, asked.streams)
+
+
+def paced(stack: ExitStack, folder: str) -> list[Arm]:
+    """The engine whose tokens come when they are due: behind the barest HTTP, before that, and in process."""
+    bare = stack.enter_context(worker("bare"))
+    paths = ["--db", f"{folder}/chats.db", "--audit", f"{folder}/audit.jsonl"]
+    served = stack.enter_context(worker("served", *paths))
+    guarded = stack.enter_context(worker("served", *paths, "--guard", "balanced"))
+    before = stack.enter_context(ours(bare.url, folder))
+    return [
+        Arm("bare engine", bare, {"model": "paced"}),
+        Arm(BEFORE, before, {"model": "professor"}),
+        Arm("assistant serve, engine in process", served, {"model": "professor"}),
+        Arm("the same, stored", served, {"model": "professor", "store": True}),
+        Arm("the same, guard balanced", guarded, {"model": "professor"}),
+    ]
+
+
+def real(stack: ExitStack, folder: str, model: Path) -> list[Arm]:
+    """`vllm serve`, asked what `assistant serve` asks it for a persona, and that before it."""
+    server = stack.enter_context(vllm(model))
+    before = stack.enter_context(ours(server.url, folder))
+    system = {"role": "system", "content": PersonaLibrary().get("professor").instruction}
+    asked = {"model": "real", "messages": [system, QUESTION], "max_tokens": TOKENS}
+    return [Arm("vllm serve", server, asked), Arm(BEFORE, before, {"model": "professor", "max_tokens": TOKENS})]
 
 
 async def measure(url: str, body: dict[str, Any], streams: int) -> list[float]:
@@ -137,11 +160,23 @@ def ours(upstream: str, folder: str) -> Iterator[Process]:
 
 
 @contextmanager
-def litellm(python: str, upstream: str, folder: str) -> Iterator[Process]:
-    """litellm's proxy before the bare server, in its own environment."""
+def vllm(model: Path) -> Iterator[Process]:
+    """`vllm serve`, by its module: the command fails where only the CPU build is installed."""
+    port = free_port()
+    words = f"--host 127.0.0.1 --port {port} --served-model-name real --max-model-len 1024"
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), *words.split()]
+    if not torch.cuda.is_available():
+        command += f"--dtype float32 --enforce-eager --block-size 32 --kv-cache-memory-bytes {512 << 20}".split()
+    with started(command, f"http://127.0.0.1:{port}", {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}) as process:
+        yield process
+
+
+@contextmanager
+def litellm(python: str, upstream: str, model: str, folder: str) -> Iterator[Process]:
+    """litellm's proxy before a server, in its own environment."""
     config = Path(folder) / "litellm.yaml"
-    route = {"model": "openai/paced", "api_base": f"{upstream}/v1", "api_key": "none"}
-    config.write_text(json.dumps({"model_list": [{"model_name": "paced", "litellm_params": route}]}))
+    route = {"model": f"openai/{model}", "api_base": f"{upstream}/v1", "api_key": "none"}
+    config.write_text(json.dumps({"model_list": [{"model_name": model, "litellm_params": route}]}))
     port = free_port()
     command = [
         str(Path(python).parent / "litellm"),
