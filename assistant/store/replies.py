@@ -92,8 +92,10 @@ class Replies(Access):
             return _start(connection, conversation_id, parent_id, model, params, persona_version_id)
 
     def set_request(self, reply_id: int, *, prompt_tokens: int, dropped_turns: int) -> None:
-        """What was sent for the reply; shows that its writer lives. Raises StorageError where the
-        reply is finished, NotFoundError where it is gone."""
+        """What was sent for the reply; shows that its writer lives.
+
+        Raises StorageError where the reply is finished, NotFoundError where it is gone.
+        """
         values = {"reply": reply_id, "tokens": prompt_tokens, "turns": dropped_turns, "moment": now()}
         with self._write() as connection:
             if connection.execute(_SENT, values).rowcount == 0:
@@ -108,7 +110,7 @@ class Replies(Access):
         found: dict[int, bool | StorageError] = {}
         moment = now()
         with self._write() as connection:
-            # In the order of their ids, as everywhere: two that wait for each other's rows would wait for ever.
+            # In the order of their ids: two writers that wait for each other's rows would wait for ever.
             for id, text in sorted(texts.items()):
                 values = {"reply": id, "text": clean_text(text), "moment": moment}
                 row = connection.execute(_GROW, values).one_or_none()
