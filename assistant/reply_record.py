@@ -134,7 +134,7 @@ class ReplyRecord:
             return problem
 
 
-async def give_up(store: Store, reply_id: int, error: Exception) -> None:
+async def give_up(saver: Saver, reply_id: int, error: Exception) -> None:
     """End a stored reply that no turn was begun for."""
-    record = ReplyRecord(Saver(store), reply_id, "", lambda _: None, lambda: None)
+    record = ReplyRecord(saver, reply_id, "", lambda _: None, lambda: None)
     await record.end("failed", f"{type(error).__name__}: {error}")

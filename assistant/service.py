@@ -292,7 +292,7 @@ class Assistant:
             fitted = error if isinstance(error, AssistantError) else AssistantError(str(error))
         except Exception as error:
             # No turn comes that would end the reply, and the conversation would wait for its end.
-            await give_up(self.store, reply.id, error)
+            await give_up(self._saver, reply.id, error)
             raise
         turn = Turn(
             self._saver,

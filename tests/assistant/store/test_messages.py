@@ -186,6 +186,8 @@ def test_verdicts_and_feedback_are_kept_in_order(store: Store, conversation: Con
     judge(store, message, score=float("nan"))
     first, second = store.verdicts(message)
     assert (first.judge, first.judge_version, first.decision, first.policy_hash) == ("reward", "2", "block", "abc")
+    assert (first.message_id, first.stage, first.reason) == (message, "final", "unsafe")
+    assert (second.message_id, second.judge, second.decision) == (message, "rules", "pass")
     assert (first.score, first.threshold, first.latency_ms, second.score) == (0.25, 0.5, 1.5, None)
     good, bad = store.add_feedback(message, 1), store.add_feedback(message, -1, "no \0")
     assert store.feedback(message) == [good, bad]

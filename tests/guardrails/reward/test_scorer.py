@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import torch
 
 from guardrails.judge import Exchange
 from guardrails.messages import Message
@@ -33,10 +34,12 @@ class Slow:
     def __init__(self) -> None:
         self.batches: list[int] = []
         self.threads: set[int] = set()
+        self.computing = 0
 
     def scores(self, exchanges: Sequence[Exchange]) -> list[float]:
         self.batches.append(len(exchanges))
         self.threads.add(threading.get_ident())
+        self.computing = torch.get_num_threads()
         time.sleep(0.02)
         return [float(one.reply) for one in exchanges]
 
@@ -60,6 +63,20 @@ async def test_what_waits_is_scored_together_in_one_other_thread(slow: Slow, sco
     assert max(slow.batches) == AT_ONCE
     assert slow.threads != {threading.get_ident()}
     assert len(slow.threads) == 1
+
+
+async def test_what_an_engine_sets_for_its_own_thread_is_not_taken_over(slow: Slow) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    scorer = Scorer(cast(RewardModel, slow))
+    await asyncio.sleep(0.1)  # its thread has begun, and computed nothing yet
+    torch.set_num_threads(1)
+    try:
+        await scorer.score(exchange("0.5"))
+        assert slow.computing == 3
+    finally:
+        torch.set_num_threads(before)
+        scorer.close()
 
 
 async def test_one_that_cannot_be_scored_fails_alone(slow: Slow, scorer: Scorer) -> None:
