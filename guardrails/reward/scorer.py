@@ -24,8 +24,10 @@ class Scorer:
         self.version = model.version
         self._model = model
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._settled = threading.Event()
         self._thread = threading.Thread(target=self._work, name="scorer", daemon=True)
         self._thread.start()
+        self._settled.wait()
         # Python's exit kills daemon threads wherever they are; torch aborts the process if that is inside it.
         atexit.register(self.close)
 
@@ -47,6 +49,7 @@ class Scorer:
         # A thread settles how many compute for it when it first computes. Now is sooner than a chat's first step, for
         # which its engine sets another number.
         torch.get_num_threads()
+        self._settled.set()
         while (one := self._waiting.get()) is not None:
             batch = [one]
             while len(batch) < AT_ONCE and not self._waiting.empty():

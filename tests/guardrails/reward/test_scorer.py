@@ -69,8 +69,7 @@ async def test_what_an_engine_sets_for_its_own_thread_is_not_taken_over(slow: Sl
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     scorer = Scorer(cast(RewardModel, slow))
-    await asyncio.sleep(0.1)  # its thread has begun, and computed nothing yet
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # at once: the scorer's thread has settled before there is a scorer
     try:
         await scorer.score(exchange("0.5"))
         assert slow.computing == 3
