@@ -12,7 +12,6 @@ from assistant.window import Exchanged, Fitted
 from guardrails import adherence
 from guardrails.adherence import Adherence
 from guardrails.guard import Guard
-from guardrails.messages import Message
 from guardrails.policy import Policy
 
 # For personas without words of their own.
@@ -65,11 +64,6 @@ def guarding(guard: Guard, persona: Persona | None, again: Callable[[], Fitted] 
         gate = Adherence(gate, persona.checks, policy.adherence)
     refusal = (persona.refusal if persona is not None else "") or REFUSAL
     return Guarding(gate, refusal, policy.replacement, again, guard.best_of)
-
-
-def safer(policy: Policy, newest: Message) -> Message:
-    """The newest message as it is sent for a second try."""
-    return Message("user", f"{policy.safety_prefix}\n\n{newest.content}")
 
 
 def strays(policy: Policy, persona: Persona, last: Exchanged) -> bool:

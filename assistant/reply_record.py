@@ -12,6 +12,7 @@ from typing import TypeVar
 from assistant.events import End, Event, Failed, Finished, Notice
 from assistant.saver import SAVE_SECONDS, Saver
 from assistant.store.errors import DiskFullError, LockedError, UnreachableError
+from assistant.store.records import GrowingReply
 from assistant.store.store import Store
 from guardrails.gate import Withheld
 from guardrails.judge import Verdict
@@ -30,6 +31,7 @@ class Usage:
     started: float = field(default_factory=time.monotonic)
     first_text: float | None = None
     prompt_tokens: int = 0
+    dropped_turns: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     finish_reason: str | None = None
@@ -72,7 +74,8 @@ class ReplyRecord:
         saver = self._saver
         while saver is not None:
             await saver.next_save()
-            if await self._try(saver.save(self._reply_id, self.text)) is True:
+            growing = GrowingReply(self.text, self.usage.prompt_tokens, self.usage.dropped_turns)
+            if await self._try(saver.save(self._reply_id, growing)) is True:
                 self._stop()
 
     async def end(self, status: End, error: str | None) -> Finished | Failed:
@@ -108,6 +111,8 @@ class ReplyRecord:
             status=status,
             finish_reason=usage.finish_reason,
             error=error,
+            prompt_tokens=usage.prompt_tokens,
+            dropped_turns=usage.dropped_turns,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
             ttft_ms=ttft,

@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from assistant.engines.protocol import Engine
+from assistant.events import Notice
 from assistant.personas.persona import Persistence, Persona
 from assistant.sampling import Sampling
 from assistant.store.records import StoredMessage
-from assistant.window import Exchanged, Fitted
+from assistant.window import Exchanged, Fitted, fit
 from guardrails.messages import Message
+from guardrails.policy import Policy
+
+STRAYED = "the last reply was out of character: the persona's reminder goes with this message"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Instruction, turns before, and the newest message with what is joined to it.
+
+    `dropped_turns` is how many of the oldest turns the branch's last request left out; `anchored` says that the
+    reminder goes with the message because the last reply was out of character.
+    """
+
+    instruction: str
+    history: Sequence[Exchanged]
+    newest: Message
+    sampling: Sampling
+    dropped_turns: int = 0
+    anchored: bool = False
+
+    def fit(self, engine: Engine) -> Fitted:
+        """The prompt that the engine's window takes. Raises ContextError, and RenderingError as templates do."""
+        budget = engine.window - reserve(self.sampling, engine.window)
+        return fit(
+            engine.template,
+            self.instruction,
+            self.history,
+            self.newest,
+            budget=budget,
+            dropped_turns=self.dropped_turns,
+        )
+
+    def notices(self, fitted: Fitted) -> tuple[Notice, ...]:
+        """What is told of a prompt that was fitted for this."""
+        dropped, notices = fitted.dropped_turns, []
+        if dropped > self.dropped_turns:
+            turns = "1 older turn is" if dropped == 1 else f"{dropped} older turns are"
+            left_out = f"{turns} no longer sent to the model; the instruction always is, and nothing is deleted"
+            notices.append(Notice("context", left_out))
+        if self.anchored:
+            notices.append(Notice("persona", STRAYED))
+        return tuple(notices)
+
+    def safer(self, policy: Policy) -> Request:
+        """What is sent for a second try."""
+        return replace(self, newest=Message("user", f"{policy.safety_prefix}\n\n{self.newest.content}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +113,6 @@ def newest_message(persona: Persona, text: str, persistence: Persistence | None,
 def dropped_before(branch: list[StoredMessage]) -> int:
     """How many turns the branch's newest request left out."""
     return next((message.dropped_turns for message in reversed(branch) if message.role == "assistant"), 0)
-
-
-def dropped_notice(dropped: int) -> str:
-    """What is told when older turns no longer fit."""
-    turns = "1 older turn is" if dropped == 1 else f"{dropped} older turns are"
-    return f"{turns} no longer sent to the model; the instruction always is, and nothing is deleted"
 
 
 def reserve(sampling: Sampling, window: int) -> int:

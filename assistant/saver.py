@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from assistant.store.records import GrowingReply
 from assistant.store.store import Store
 
 # How often growing replies are written to the store: what a killed process may lose.
@@ -16,7 +17,7 @@ class Saver:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._texts: dict[int, str] = {}
+        self._replies: dict[int, GrowingReply] = {}
         self._saving: asyncio.Task[Mapping[int, bool | Exception]] | None = None
 
     async def next_save(self) -> None:
@@ -24,14 +25,14 @@ class Saver:
         now = asyncio.get_running_loop().time()
         await asyncio.sleep(SAVE_SECONDS - now % SAVE_SECONDS)
 
-    async def save(self, reply_id: int, text: str) -> bool:
-        """Write a reply's text so far, with those that are saved at the same moment; True where it is asked to stop.
+    async def save(self, reply_id: int, reply: GrowingReply) -> bool:
+        """Write a reply as it is now, with those that are saved at the same moment; True where it is asked to stop.
 
         Raises what `Store.grow_replies` raises or gives for it.
         """
         if self._saving is None or self._saving.done():  # done: its event loop ended before it began
             self._saving = asyncio.create_task(self._save())
-        self._texts[reply_id] = text
+        self._replies[reply_id] = reply
         # Of a reply that ends meanwhile nobody waits any more; the others still do.
         found = (await asyncio.shield(self._saving))[reply_id]
         if isinstance(found, Exception):
@@ -40,8 +41,8 @@ class Saver:
 
     async def _save(self) -> Mapping[int, bool | Exception]:
         # Begun by the first of those that wake at this moment; the others have added theirs by now.
-        texts, self._texts, self._saving = self._texts, {}, None
+        replies, self._replies, self._saving = self._replies, {}, None
         try:
-            return await asyncio.to_thread(self.store.grow_replies, texts)
+            return await asyncio.to_thread(self.store.grow_replies, replies)
         except Exception as error:
-            return dict.fromkeys(texts, error)
+            return dict.fromkeys(replies, error)

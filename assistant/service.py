@@ -13,17 +13,17 @@ from typing import Final
 from assistant.engines.protocol import Engine
 from assistant.errors import AssistantError
 from assistant.events import Notice
-from assistant.guarding import Guards, guarding, safer, strays
-from assistant.personas.persona import Persona
+from assistant.guarding import Guards, guarding, strays
+from assistant.personas.persona import Persistence, Persona
 from assistant.reply_record import give_up
-from assistant.request import Preview, as_exchanges, dropped_before, dropped_notice, newest_message, reserve
+from assistant.request import Preview, Request, as_exchanges, dropped_before, newest_message
 from assistant.sampling import Sampling
 from assistant.saver import Saver
 from assistant.store.records import Conversation, StoredMessage
 from assistant.store.store import Store
 from assistant.text import clean_text
 from assistant.turn import Turn
-from assistant.window import Exchanged, Fitted, fit
+from assistant.window import Exchanged, Fitted
 from guardrails import adherence
 from guardrails.errors import UserError
 from guardrails.guard import Guard, unguarded
@@ -31,7 +31,8 @@ from guardrails.messages import Message
 from guardrails.policy import Policy
 from guardrails.rendering import RenderingError
 
-STRAYED = "the last reply was out of character: the persona's reminder goes with this message"
+# A stored turn that is to begin: where, who answers, how, the message and its empty reply.
+_Begun = tuple[Conversation, Persona, Sampling, StoredMessage, StoredMessage]
 
 
 class _Active:
@@ -77,7 +78,8 @@ class Assistant:
         text = clean_text(text)
         if not text.strip():
             raise AssistantError("the message is empty: say something first")
-        return await self._own(self._send(conversation_id, text, parent_id, sampling, request_key))
+        store = partial(self._store_sent, conversation_id, text, parent_id, sampling, request_key)
+        return await self._own(self._begin(store))
 
     async def answer(
         self,
@@ -104,24 +106,18 @@ class Assistant:
         newest = Message("user", text)
         if persona is not None:
             newest = newest_message(persona, text, None, anchored=anchored)
-        fitted = await asyncio.to_thread(self._fit, instruction, history, newest, sampling)
-        notices = [Notice("context", dropped_notice(fitted.dropped_turns))] if fitted.dropped_turns else []
-        if anchored:
-            notices.append(Notice("persona", STRAYED))
+        request = Request(instruction, history, newest, sampling, anchored=anchored)
+        fitted = await asyncio.to_thread(request.fit, self.engine)
         return self._run(
             Turn(
                 None,
                 self.engine,
-                guarding(
-                    self.guard,
-                    persona,
-                    partial(self._fit, instruction, history, safer(self.guard.policy, newest), sampling),
-                ),
+                guarding(self.guard, persona, partial(request.safer(self.guard.policy).fit, self.engine)),
                 fitted,
                 sampling,
                 name=name,
                 policy_hash=self.guard.digest,
-                notices=tuple(notices),
+                notices=request.notices(fitted),
             )
         )
 
@@ -133,7 +129,7 @@ class Assistant:
         Raises:
             AssistantError: there is no reply to answer again.
         """
-        return await self._own(self._retry(conversation_id, reply_id, sampling))
+        return await self._own(self._begin(partial(self._store_retried, conversation_id, reply_id, sampling)))
 
     async def edit(self, user_message_id: int, text: str, *, sampling: Sampling | None = None) -> Turn:
         """Say something else instead: a sibling of a user message, with its own reply. The old one stays.
@@ -164,18 +160,22 @@ class Assistant:
         """
         persistence, leaf, conversation = None, None, None
         if conversation_id is not None:
-            conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
+            conversation, version = await asyncio.to_thread(self.store.conversation_with_persona, conversation_id)
             persistence, leaf = conversation.persistence, conversation.active_leaf_id
             sampling = sampling or conversation.sampling
-            persona = persona or await self._persona(conversation)
+            persona = persona or version.persona
         if persona is None:
             raise AssistantError("a preview needs a conversation or a persona")
-        branch = await self._branch(leaf if isinstance(parent_id, _Active) else parent_id)
-        anchored = await self._strayed(self.guards.policy(conversation), persona, branch)
-        newest = newest_message(persona, clean_text(text), persistence, anchored=anchored)
         sampling = sampling or persona.sampling
-        history, dropped = as_exchanges(branch), dropped_before(branch)
-        fitted = await asyncio.to_thread(self._fit, persona.instruction, history, newest, sampling, dropped)
+        _, fitted = await asyncio.to_thread(
+            self._request,
+            self.guards.policy(conversation),
+            persona,
+            sampling,
+            clean_text(text),
+            persistence,
+            leaf if isinstance(parent_id, _Active) else parent_id,
+        )
         return Preview.of(fitted, self.engine, sampling)
 
     def running(self, reply_id: int) -> Turn | None:
@@ -204,92 +204,80 @@ class Assistant:
         task.add_done_callback(self._starting.discard)
         return await asyncio.shield(task)
 
-    async def _send(
+    def _store_sent(
         self,
         conversation_id: int,
         text: str,
         parent_id: int | _Active | None,
         sampling: Sampling | None,
         request_key: str | None,
-    ) -> Turn:
-        conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
-        persona = await self._persona(conversation)
-        sampling = sampling or conversation.sampling or persona.sampling
-        parent = conversation.active_leaf_id if isinstance(parent_id, _Active) else parent_id
-        asked, reply = await asyncio.to_thread(
-            self.store.begin_turn,
+    ) -> _Begun:
+        """Keep what was said, and the empty reply to it."""
+        conversation, version = self.store.conversation_with_persona(conversation_id)
+        sampling = sampling or conversation.sampling or version.persona.sampling
+        asked, reply = self.store.begin_turn(
             conversation_id,
-            parent,
+            conversation.active_leaf_id if isinstance(parent_id, _Active) else parent_id,
             text,
             model=self.engine.model,
+            engine=self.engine.name,
             params=sampling.model_dump(mode="json"),
-            persona_version_id=conversation.persona_version_id,
+            persona_version_id=version.id,
             request_key=request_key,
         )
-        return await self._begin(conversation, persona, sampling, asked, reply)
+        return conversation, version.persona, sampling, asked, reply
 
-    async def _retry(self, conversation_id: int, reply_id: int | None, sampling: Sampling | None) -> Turn:
-        conversation = await asyncio.to_thread(self.store.conversation, conversation_id)
-        persona = await self._persona(conversation)
-        sampling = sampling or conversation.sampling or persona.sampling
+    def _store_retried(self, conversation_id: int, reply_id: int | None, sampling: Sampling | None) -> _Begun:
+        """Keep another empty reply to what was answered, or was to be."""
+        conversation, version = self.store.conversation_with_persona(conversation_id)
+        sampling = sampling or conversation.sampling or version.persona.sampling
         target = reply_id if reply_id is not None else conversation.active_leaf_id
         if target is None:
             raise AssistantError("there is nothing to answer again yet: say something first")
-        asked = await asyncio.to_thread(self.store.message, target)
+        asked = self.store.message(target)
         if asked.role == "assistant" and asked.parent_id is not None:
-            asked = await asyncio.to_thread(self.store.message, asked.parent_id)
+            asked = self.store.message(asked.parent_id)
         if asked.role != "user" or asked.conversation_id != conversation_id:
             raise AssistantError(f"message {target} is no reply of conversation {conversation_id}")
         if sampling.seed is not None:
             # Another reply was asked for: the same seed would give the same one.
-            tried = len(await asyncio.to_thread(self.store.children, conversation_id, asked.id))
+            tried = len(self.store.children(conversation_id, asked.id))
             sampling = sampling.model_copy(update={"seed": (sampling.seed + tried) % 2**63})
-        reply = await asyncio.to_thread(
-            self.store.start_reply,
+        reply = self.store.start_reply(
             conversation_id,
             asked.id,
             model=self.engine.model,
+            engine=self.engine.name,
             params=sampling.model_dump(mode="json"),
-            persona_version_id=conversation.persona_version_id,
+            persona_version_id=version.id,
         )
-        return await self._begin(conversation, persona, sampling, asked, reply)
+        return conversation, version.persona, sampling, asked, reply
 
-    async def _begin(
-        self,
-        conversation: Conversation,
-        persona: Persona,
-        sampling: Sampling,
-        asked: StoredMessage,
-        reply: StoredMessage,
-    ) -> Turn:
-        """Build the prompt for a stored message and start its reply."""
+    async def _begin(self, store: Callable[[], _Begun]) -> Turn:
+        """Build the prompt for a message that `store` has stored, and start its reply."""
+        # The store and the tokenizer have the thread to themselves twice, not once for each of their calls: where many
+        # turns run, changing threads costs more than what most of them do.
+        conversation, persona, sampling, asked, reply = await asyncio.to_thread(store)
         notices: tuple[Notice, ...] = ()
-        fitted: Fitted | AssistantError
+        sent: Fitted | AssistantError
         again: Callable[[], Fitted] | None = None
         guard = self.guard
         try:
             guard = await self.guards.guard(conversation)
-            if (conversation.model, conversation.engine) != (self.engine.model, self.engine.name):
-                await asyncio.to_thread(self.store.set_model, conversation.id, self.engine.model, self.engine.name)
-            branch = await self._branch(asked.parent_id)
-            anchored = await self._strayed(guard.policy, persona, branch)
-            newest = newest_message(persona, asked.content, conversation.persistence, anchored=anchored)
-            history, dropped = as_exchanges(branch), dropped_before(branch)
-            fitted = await asyncio.to_thread(self._fit, persona.instruction, history, newest, sampling, dropped)
-            await asyncio.to_thread(
-                self.store.set_request,
-                reply.id,
-                prompt_tokens=len(fitted.rendered.ids),
-                dropped_turns=fitted.dropped_turns,
+            request, fitted = await asyncio.to_thread(
+                self._request,
+                guard.policy,
+                persona,
+                sampling,
+                asked.content,
+                conversation.persistence,
+                asked.parent_id,
             )
-            if fitted.dropped_turns > dropped:
-                notices = (Notice("context", dropped_notice(fitted.dropped_turns)),)
-            if anchored:
-                notices = (*notices, Notice("persona", STRAYED))
-            again = partial(self._fit, persona.instruction, history, safer(guard.policy, newest), sampling, dropped)
+            sent, notices = fitted, request.notices(fitted)
+            again = partial(request.safer(guard.policy).fit, self.engine)
         except (UserError, RenderingError) as error:
             # The message is stored: its turn fails, and says why, instead of vanishing.
-            fitted = error if isinstance(error, AssistantError) else AssistantError(str(error))
+            sent = error if isinstance(error, AssistantError) else AssistantError(str(error))
         except Exception as error:
             # No turn comes that would end the reply, and the conversation would wait for its end.
             await give_up(self._saver, reply.id, error)
@@ -298,7 +286,7 @@ class Assistant:
             self._saver,
             self.engine,
             guarding(guard, persona, again),
-            fitted,
+            sent,
             sampling,
             name=str(conversation.id),
             conversation_id=conversation.id,
@@ -316,34 +304,28 @@ class Assistant:
         turn.when_done(lambda: self._turns.discard(turn))
         return turn
 
-    def _fit(
+    def _request(
         self,
-        instruction: str,
-        history: Sequence[Exchanged],
-        newest: Message,
+        policy: Policy,
+        persona: Persona,
         sampling: Sampling,
-        dropped_turns: int = 0,
-    ) -> Fitted:
-        return fit(
-            self.engine.template,
-            instruction,
-            history,
-            newest,
-            budget=self.engine.window - reserve(sampling, self.engine.window),
-            dropped_turns=dropped_turns,
+        text: str,
+        persistence: Persistence | None,
+        leaf_id: int | None,
+    ) -> tuple[Request, Fitted]:
+        """What is sent for `text` after the stored message `leaf_id`, and the prompt that this makes."""
+        branch = [] if leaf_id is None else self.store.branch(leaf_id)
+        anchored = self._strayed(policy, persona, branch)
+        newest = newest_message(persona, text, persistence, anchored=anchored)
+        request = Request(
+            persona.instruction, as_exchanges(branch), newest, sampling, dropped_before(branch), anchored=anchored
         )
+        return request, request.fit(self.engine)
 
-    async def _strayed(self, policy: Policy, persona: Persona, branch: list[StoredMessage]) -> bool:
+    def _strayed(self, policy: Policy, persona: Persona, branch: list[StoredMessage]) -> bool:
         """Whether the branch's last reply kept less of the persona's checks than the policy wants."""
         replies = [message.id for message in branch if message.role == "assistant"]
         if not (replies and persona.checks and policy.adherence):
             return False
-        verdicts = await asyncio.to_thread(self.store.verdicts, replies[-1])
+        verdicts = self.store.verdicts(replies[-1])
         return any(verdict.judge == adherence.NAME and verdict.decision == "flag" for verdict in verdicts)
-
-    async def _persona(self, conversation: Conversation) -> Persona:
-        version = await asyncio.to_thread(self.store.persona_version, conversation.persona_version_id)
-        return version.persona
-
-    async def _branch(self, leaf_id: int | None) -> list[StoredMessage]:
-        return [] if leaf_id is None else await asyncio.to_thread(self.store.branch, leaf_id)

@@ -95,6 +95,7 @@ class Turn:
         self._pump: asyncio.Task[End] | None = None
         if isinstance(fitted, Fitted):
             self._record.usage.prompt_tokens = len(fitted.rendered.ids)
+            self._record.usage.dropped_turns = fitted.dropped_turns
             self._log = [self._started(len(fitted.rendered.ids)), *notices]
             self._pump = asyncio.create_task(self._generate(fitted))
             self._task = asyncio.create_task(self._see_through(self._pump))

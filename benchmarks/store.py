@@ -23,7 +23,7 @@ from sqlalchemy import insert
 
 from assistant.personas.persona import Persona
 from assistant.store.database import open_database
-from assistant.store.records import NewMessage
+from assistant.store.records import GrowingReply, NewMessage
 from assistant.store.schema import ConversationRow, MessageRow
 from assistant.store.store import Store
 
@@ -117,7 +117,9 @@ def benchmark(folder: Path, messages: int, runs: int) -> list[Timing]:
         persona = store.persona_versions("bench")[0].id
 
         def begin_turn(text: str) -> int:
-            return store.begin_turn(conversation, leaf, text, model="m", params={}, persona_version_id=persona)[1].id
+            return store.begin_turn(
+                conversation, leaf, text, model="m", engine="e", params={}, persona_version_id=persona
+            )[1].id
 
         reply = begin_turn("The last question.")
         reply_text = words.text(400)
@@ -131,7 +133,10 @@ def benchmark(folder: Path, messages: int, runs: int) -> list[Timing]:
             measure("search in one conversation", 20, runs, lambda _: store.search(common, 20, conversation)),
             measure("begin a turn of 400 words", 5, runs, lambda _: begin_turn(reply_text)),
             measure(
-                "grow a reply of 400 words", 5, runs, lambda run: store.grow_replies({reply: f"{reply_text} {run}"})
+                "grow a reply of 400 words",
+                5,
+                runs,
+                lambda run: store.grow_replies({reply: GrowingReply(f"{reply_text} {run}")}),
             ),
             measure(f"load a branch of {LONG_BRANCH}", 20, runs, lambda _: store.branch(leaf)),
             measure("leaf below the root", None, runs, lambda _: store.leaf_below(leaf - LONG_BRANCH + 1)),

@@ -55,6 +55,21 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Torch computes with three threads, and can be told otherwise.
+
+    vLLM's CPU build, once it has run in this process, has a function that does nothing for torch.set_num_threads.
+    """
+    import torch
+
+    monkeypatch.setattr(torch, "set_num_threads", torch._C.set_num_threads)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch._C.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real Llama of a few thousand random weights and the bundled tokenizer."""

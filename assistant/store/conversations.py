@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assistant.personas.persona import Persistence
@@ -13,7 +13,15 @@ from assistant.sampling import Sampling
 from assistant.store.access import Access, drop_deleted_words
 from assistant.store.clock import now
 from assistant.store.errors import NotFoundError
-from assistant.store.records import Conversation, ConversationStats, ConversationSummary, Counts, Stricter
+from assistant.store.personas import find_version
+from assistant.store.records import (
+    Conversation,
+    ConversationStats,
+    ConversationSummary,
+    Counts,
+    PersonaVersion,
+    Stricter,
+)
 from assistant.store.schema import ConversationRow as Table
 from assistant.store.schema import MessageRow, PersonaVersionRow, TagRow
 from assistant.text import clean_text
@@ -42,6 +50,8 @@ _COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     Table.sampling,
     Table.guard,
 )
+# Made once, as in `messages`: every turn asks for it.
+_ONE = select(*_COLUMNS).where(Table.id == bindparam("conversation"), _ARRIVED)
 _SUMMARY: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     Table.id,
     Table.title,
@@ -105,6 +115,12 @@ class Conversations(Access):
         with self._read() as connection:
             return _conversation(connection, id)
 
+    def conversation_with_persona(self, id: int) -> tuple[Conversation, PersonaVersion]:
+        """A conversation and who answers in it. Raises NotFoundError, and StorageError as `persona_version` does."""
+        with self._read() as connection:
+            conversation = _conversation(connection, id)
+            return conversation, find_version(connection, conversation.persona_version_id)
+
     def latest_conversation(self) -> Conversation | None:
         """The one something was last said in, outside archive and trash; None where nothing was said in any."""
         newest = _newest_first(select(*_COLUMNS), archived=False, trashed=False).where(Table.message_count > 0)
@@ -151,9 +167,6 @@ class Conversations(Access):
         with self._write() as connection:
             require_persona(connection, persona_version_id)
             _set(connection, conversation_id, persona_version_id=persona_version_id)
-
-    def set_model(self, conversation_id: int, model: str, engine: str) -> None:
-        self._set(conversation_id, model=clean_text(model), engine=clean_text(engine))
 
     def set_persistence(self, conversation_id: int, persistence: Persistence | None) -> None:
         """None goes back to the persona's own setting."""
@@ -269,7 +282,7 @@ def _set(connection: Connection, conversation_id: int, **values: Any) -> None:
 
 
 def _conversation(connection: Connection, id: int) -> Conversation:
-    row = connection.execute(select(*_COLUMNS).where(Table.id == id, _ARRIVED)).one_or_none()
+    row = connection.execute(_ONE, {"conversation": id}).one_or_none()
     if row is None:
         raise unknown_conversation(id)
     return _record(row)

@@ -77,7 +77,7 @@ class Messages(Access):
         moment = now()
         with self._write() as connection:
             add_rows(connection, conversation_id, rows, ids, moment)
-            connection.execute(_GOES_ON, {"held": conversation_id, "leaf": ids[-1], "moment": newest(rows, moment)})
+            go_on(connection, conversation_id, ids[-1], newest(rows, moment))
         return ids
 
     def message(self, id: int) -> StoredMessage:
@@ -144,7 +144,7 @@ class Messages(Access):
         """Where the conversation goes on; None starts anew. Raises NotFoundError where the message is not in it."""
         with self._write() as connection:
             if message_id is not None:
-                _require_parent(connection, conversation_id, message_id)
+                require_parent(connection, conversation_id, message_id)
             changed = connection.execute(
                 update(ConversationRow).where(ConversationRow.id == conversation_id).values(active_leaf_id=message_id)
             )
@@ -162,17 +162,17 @@ def unknown_message(id: int) -> NotFoundError:
 
 
 def append(
-    connection: Connection, conversation_id: int, parent_id: int | None, *, content: str, **values: Any
+    connection: Connection, conversation_id: int, parent_id: int | None, moment: int, *, content: str, **values: Any
 ) -> StoredMessage:
-    """Inserts one message under `parent_id` and makes it the active leaf, in the caller's transaction."""
-    moment = now()
-    _count(connection, conversation_id, 1)
-    if parent_id is not None:
-        _require_parent(connection, conversation_id, parent_id)
+    """Inserts one message, in the caller's transaction, which counts it, and has seen that there is its parent."""
     placed = {"conversation_id": conversation_id, "parent_id": parent_id, "content": clean_text(content)}
     row = connection.execute(_APPEND, {**placed, "created_at": moment, "updated_at": moment, **values}).one()
-    connection.execute(_GOES_ON, {"held": conversation_id, "leaf": row.id, "moment": moment})
     return StoredMessage(*row)
+
+
+def go_on(connection: Connection, conversation_id: int, leaf_id: int, moment: int) -> None:
+    """Makes a message the active leaf, in the caller's transaction."""
+    connection.execute(_GOES_ON, {"held": conversation_id, "leaf": leaf_id, "moment": moment})
 
 
 def add_rows(
@@ -196,7 +196,7 @@ def _import(connection: Connection, conversation_id: int, row: NewMessage, ids: 
         )
     parent_id = row.parent_id if row.after is None else ids[row.after]
     if row.after is None and parent_id is not None:
-        _require_parent(connection, conversation_id, parent_id)
+        require_parent(connection, conversation_id, parent_id)
     created_at = moment if row.created_at is None else row.created_at
     values = {column.key: getattr(row, column.key) for column in COLUMNS if hasattr(row, column.key)}
     values |= {
@@ -215,7 +215,8 @@ def _count(connection: Connection, conversation_id: int, added: int) -> None:
         raise unknown_conversation(conversation_id)
 
 
-def _require_parent(connection: Connection, conversation_id: int, message_id: int) -> None:
+def require_parent(connection: Connection, conversation_id: int, message_id: int) -> None:
+    """Raises NotFoundError where the conversation has no such message."""
     held = {"message": message_id, "conversation": conversation_id}
     if connection.scalars(_HELD, held).one_or_none() is None:
         raise NotFoundError(

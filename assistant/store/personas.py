@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from assistant.personas.persona import Persona
@@ -17,6 +17,16 @@ from assistant.store.schema import PersonaVersionRow as Table
 from guardrails.errors import first_mistake
 
 _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (Table.id, Table.name, Table.version, Table.spec, Table.created_at)
+
+_ONE = select(*_COLUMNS).where(Table.id == bindparam("version"))
+
+
+def find_version(connection: Connection, id: int) -> PersonaVersion:
+    """Raises NotFoundError where there is none."""
+    row = connection.execute(_ONE, {"version": id}).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no persona version {id}: `assistant personas list` shows what there is.")
+    return _version(row)
 
 
 def _version(row: Row[*tuple[Any, ...]]) -> PersonaVersion:
@@ -54,10 +64,7 @@ class Personas(Access):
     def persona_version(self, id: int) -> PersonaVersion:
         """Raises NotFoundError where there is none."""
         with self._read() as connection:
-            row = connection.execute(select(*_COLUMNS).where(Table.id == id)).one_or_none()
-        if row is None:
-            raise NotFoundError(f"There is no persona version {id}: `assistant personas list` shows what there is.")
-        return _version(row)
+            return find_version(connection, id)
 
     def persona_versions(self, name: str) -> list[PersonaVersion]:
         """Every stored version of the persona called `name`, oldest first; empty where it was never used."""

@@ -103,6 +103,15 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class GrowingReply:
+    """All of a reply so far, and what was sent for it."""
+
+    text: str
+    prompt_tokens: int = 0
+    dropped_turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to import.
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 
 from assistant.events import End
 from assistant.store.access import Access
 from assistant.store.clock import now
-from assistant.store.conversations import clean_title
+from assistant.store.conversations import clean_title, unknown_conversation
 from assistant.store.errors import AlreadySentError, StorageError
-from assistant.store.messages import COLUMNS, append, unknown_message
+from assistant.store.messages import COLUMNS, append, go_on, require_parent, unknown_message
 from assistant.store.owner import is_alive, this_process
-from assistant.store.records import StoredMessage
+from assistant.store.records import GrowingReply, StoredMessage
 from assistant.store.reviews import add_judgement
 from assistant.store.schema import ConversationRow
 from assistant.store.schema import MessageRow as Table
@@ -25,21 +25,28 @@ from guardrails.judge import Verdict
 # A finished reply has no owner; one that was only taken for dead still has, and its writer may come back.
 _UNFINISHED = or_(Table.status == "streaming", and_(Table.status == "interrupted", Table.owner.is_not(None)))
 # Made once, as in `messages`: every running reply is written about twice a second.
-_SENT = (
+_GROW = (
     update(Table)
     .where(Table.id == bindparam("reply"), _UNFINISHED)
     .values(
         status="streaming",
+        content=bindparam("text"),
         prompt_tokens=bindparam("tokens"),
         dropped_turns=bindparam("turns"),
         updated_at=bindparam("moment"),
     )
-)
-_GROW = (
-    update(Table)
-    .where(Table.id == bindparam("reply"), _UNFINISHED)
-    .values(status="streaming", content=bindparam("text"), updated_at=bindparam("moment"))
     .returning(Table.stop_asked_at)
+)
+# All that a turn's beginning changes of its conversation but the leaf, whose id is not known yet.
+_BEGINS = (
+    update(ConversationRow)
+    .where(ConversationRow.id == bindparam("held"))
+    .values(
+        message_count=ConversationRow.message_count + bindparam("added"),
+        title=case((ConversationRow.title == "", bindparam("first")), else_=ConversationRow.title),
+        model=bindparam("by_model"),
+        engine=bindparam("by_engine"),
+    )
 )
 
 
@@ -51,14 +58,15 @@ class Replies(Access):
         text: str,
         *,
         model: str,
+        engine: str,
         params: dict[str, Any],
         persona_version_id: int,
         request_key: str | None = None,
     ) -> tuple[StoredMessage, StoredMessage]:
         """What a person said and the empty reply to it, both stored or neither; the reply is the new active leaf.
 
-        `parent_id` None starts a new root, and a conversation without a title is called by it. The reply goes on as
-        one of `start_reply` does.
+        `parent_id` None starts a new root, and a conversation without a title is called by it; `model` and `engine`
+        are the conversation's from now on. The reply goes on as one of `start_reply` does.
         Raises NotFoundError where conversation or parent does not exist in it, AlreadySentError where a message with
         this `request_key` does.
         """
@@ -67,12 +75,11 @@ class Replies(Access):
             if request_key is not None:
                 _refuse_second(connection, conversation_id, request_key)
                 values["request_key"] = request_key
-            asked = append(connection, conversation_id, parent_id, **values)
-            if parent_id is None:
-                untitled = (ConversationRow.id == conversation_id, ConversationRow.title == "")
-                title = clean_title(title_of(text))
-                connection.execute(update(ConversationRow).where(*untitled).values(title=title))
-            return asked, _start(connection, conversation_id, asked.id, model, params, persona_version_id)
+            title = clean_title(title_of(text)) if parent_id is None else ""
+            _begin(connection, conversation_id, parent_id, 2, model, engine, title)
+            moment = now()
+            asked = append(connection, conversation_id, parent_id, moment, **values)
+            return asked, _start(connection, conversation_id, asked.id, moment, model, params, persona_version_id)
 
     def start_reply(
         self,
@@ -80,29 +87,20 @@ class Replies(Access):
         parent_id: int,
         *,
         model: str,
+        engine: str,
         params: dict[str, Any],
         persona_version_id: int,
     ) -> StoredMessage:
         """Another empty reply to the stored message `parent_id`, with status "streaming": the new active leaf.
 
-        Note what was sent with `set_request`, renew the reply with `grow_replies` about once a second and end it with
-        `finish_reply`. Raises NotFoundError.
+        Renew the reply with `grow_replies` about once a second and end it with `finish_reply`. Raises NotFoundError.
         """
         with self._write() as connection:
-            return _start(connection, conversation_id, parent_id, model, params, persona_version_id)
+            _begin(connection, conversation_id, parent_id, 1, model, engine)
+            return _start(connection, conversation_id, parent_id, now(), model, params, persona_version_id)
 
-    def set_request(self, reply_id: int, *, prompt_tokens: int, dropped_turns: int) -> None:
-        """What was sent for the reply; shows that its writer lives.
-
-        Raises StorageError where the reply is finished, NotFoundError where it is gone.
-        """
-        values = {"reply": reply_id, "tokens": prompt_tokens, "turns": dropped_turns, "moment": now()}
-        with self._write() as connection:
-            if connection.execute(_SENT, values).rowcount == 0:
-                raise _not_unfinished(connection, reply_id)
-
-    def grow_replies(self, texts: Mapping[int, str]) -> dict[int, bool | StorageError]:
-        """Replaces the text of each reply, all of it so far, and shows that its writer lives. All in one transaction.
+    def grow_replies(self, replies: Mapping[int, GrowingReply]) -> dict[int, bool | StorageError]:
+        """Replaces what is known of each reply, and shows that its writer lives. All in one transaction.
 
         Of each: whether somebody asked for it to stop, or why it was not written: StorageError where it is finished,
         NotFoundError where it is gone.
@@ -111,8 +109,9 @@ class Replies(Access):
         moment = now()
         with self._write() as connection:
             # In the order of their ids: two writers that wait for each other's rows would wait for ever.
-            for id, text in sorted(texts.items()):
-                values = {"reply": id, "text": clean_text(text), "moment": moment}
+            for id, reply in sorted(replies.items()):
+                sent = {"tokens": reply.prompt_tokens, "turns": reply.dropped_turns}
+                values = {"reply": id, "text": clean_text(reply.text), "moment": moment, **sent}
                 row = connection.execute(_GROW, values).one_or_none()
                 found[id] = _not_unfinished(connection, id) if row is None else row.stop_asked_at is not None
         return found
@@ -137,6 +136,8 @@ class Replies(Access):
         status: End,
         finish_reason: str | None = None,
         error: str | None = None,
+        prompt_tokens: int = 0,
+        dropped_turns: int = 0,
         completion_tokens: int = 0,
         cached_tokens: int = 0,
         ttft_ms: int | None = None,
@@ -154,6 +155,8 @@ class Replies(Access):
             "content": clean_text(content),
             "finish_reason": finish_reason,
             "error": None if error is None else clean_text(error),
+            "prompt_tokens": prompt_tokens,
+            "dropped_turns": dropped_turns,
             "completion_tokens": completion_tokens,
             "cached_tokens": cached_tokens,
             "ttft_ms": ttft_ms,
@@ -214,18 +217,37 @@ def _refuse_second(connection: Connection, conversation_id: int, request_key: st
         raise AlreadySentError(connection.scalars(first).one())
 
 
+def _begin(
+    connection: Connection,
+    conversation_id: int,
+    parent_id: int | None,
+    added: int,
+    model: str,
+    engine: str,
+    title: str = "",
+) -> None:
+    values = {"held": conversation_id, "added": added, "first": title}
+    values |= {"by_model": clean_text(model), "by_engine": clean_text(engine)}
+    if connection.execute(_BEGINS, values).rowcount == 0:
+        raise unknown_conversation(conversation_id)
+    if parent_id is not None:
+        require_parent(connection, conversation_id, parent_id)
+
+
 def _start(
     connection: Connection,
     conversation_id: int,
     parent_id: int,
+    moment: int,
     model: str,
     params: dict[str, Any],
     persona_version_id: int,
 ) -> StoredMessage:
-    return append(
+    reply = append(
         connection,
         conversation_id,
         parent_id,
+        moment,
         role="assistant",
         content="",
         status="streaming",
@@ -234,3 +256,5 @@ def _start(
         persona_version_id=persona_version_id,
         owner=this_process(),
     )
+    go_on(connection, conversation_id, reply.id, moment)
+    return reply

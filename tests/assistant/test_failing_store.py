@@ -104,22 +104,27 @@ async def test_a_title_that_cannot_be_set_holds_no_conversation_up(store: Store)
 
 
 async def test_a_turn_that_cannot_begin_leaves_a_failed_reply(store: Store) -> None:
-    locked = Unwilling(store, LockedError("locked"), 1, ("finish_reply",))
-    broken = Unwilling(locked, RuntimeError("a bug"), 2, ("set_request",))  # type: ignore[arg-type]
-    assistant = Assistant(broken, ScriptedEngine(["arr"]))  # type: ignore[arg-type]
     conversation = start(store)
+    first = await Assistant(store, ScriptedEngine(["arr"])).send(conversation, "ahoy")
+    await first.wait()
+    locked = Unwilling(store, LockedError("locked"), 1, ("finish_reply",))
+    broken = Unwilling(locked, RuntimeError("a bug"), 2, ("branch",))  # type: ignore[arg-type]
+    assistant = Assistant(broken, ScriptedEngine(["arr"]))  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="a bug"):
         await assistant.send(conversation, "hi")
     with pytest.raises(RuntimeError, match="a bug"):
         await assistant.retry(conversation)
-    failed = store.all_messages(conversation)[1:]
+    failed = store.all_messages(conversation)[3:]
     assert [(reply.status, reply.error) for reply in failed] == [("failed", "RuntimeError: a bug")] * 2
     assert isinstance(await (await assistant.retry(conversation)).wait(), Finished)
 
 
 async def test_a_lock_before_the_prompt_is_built_is_no_fault_of_the_message(store: Store) -> None:
-    locked = Unwilling(store, LockedError("locked"), 1, ("set_request",))
-    turn = await Assistant(locked, ScriptedEngine(["arr"])).send(start(store), "hi")  # type: ignore[arg-type]
+    conversation = start(store)
+    first = await Assistant(store, ScriptedEngine(["arr"])).send(conversation, "ahoy")
+    await first.wait()
+    locked = Unwilling(store, LockedError("locked"), 1, ("branch",))
+    turn = await Assistant(locked, ScriptedEngine(["arr"])).send(conversation, "hi")  # type: ignore[arg-type]
     ended = await turn.wait()
     assert isinstance(ended, Failed)
     assert (ended.error, ended.refused) == ("locked", False)

@@ -14,6 +14,7 @@ from assistant.personas.persona import Persona
 from assistant.saver import SAVE_SECONDS, Saver
 from assistant.service import Assistant
 from assistant.store.errors import LockedError, NotFoundError, StorageError
+from assistant.store.records import GrowingReply
 from assistant.store.store import Store
 from tests.scripted_engine import Reply, ScriptedEngine
 
@@ -32,12 +33,12 @@ class Counting:
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
-    def grow_replies(self, texts: Mapping[int, str]) -> dict[int, bool | StorageError]:
-        self.saved.append(dict(texts))
+    def grow_replies(self, replies: Mapping[int, GrowingReply]) -> dict[int, bool | StorageError]:
+        self.saved.append({id: reply.text for id, reply in replies.items()})
         time.sleep(self.seconds)
         if self.error is not None:
             raise self.error
-        return self._store.grow_replies(texts)
+        return self._store.grow_replies(replies)
 
 
 @pytest.fixture
@@ -52,7 +53,9 @@ def replies(store: Counting, number: int) -> list[int]:
     for _ in range(number):
         conversation = store._store.create_conversation(store._store.save_persona(NOBODY).id)
         version = conversation.persona_version_id
-        turn = store._store.begin_turn(conversation.id, None, "hi", model="m", params={}, persona_version_id=version)
+        turn = store._store.begin_turn(
+            conversation.id, None, "hi", model="m", engine="e", params={}, persona_version_id=version
+        )
         found.append(turn[1].id)
     return found
 
@@ -63,7 +66,7 @@ def saver(store: Counting) -> Saver:
 
 async def test_what_is_saved_at_one_moment_is_one_write(store: Counting) -> None:
     ids, ours = replies(store, 20), saver(store)
-    assert await asyncio.gather(*(ours.save(id, f"text {id}") for id in ids)) == [False] * 20
+    assert await asyncio.gather(*(ours.save(id, GrowingReply(f"text {id}")) for id in ids)) == [False] * 20
     assert [len(texts) for texts in store.saved] == [20]
     assert [store._store.message(id).content for id in ids] == [f"text {id}" for id in ids]
 
@@ -74,7 +77,7 @@ async def test_replies_begun_at_any_time_are_saved_at_the_same_moments(store: Co
     async def grow(id: int, late: float) -> None:
         await asyncio.sleep(late)
         await ours.next_save()
-        await ours.save(id, "so far")
+        await ours.save(id, GrowingReply("so far"))
 
     await asyncio.gather(*(grow(id, late) for id, late in zip(ids, (0, 0.01, 0.02), strict=True)))
     # By chance a moment may come between the beginnings.
@@ -85,7 +88,9 @@ async def test_replies_begun_at_any_time_are_saved_at_the_same_moments(store: Co
 async def test_one_that_asks_to_stop_or_is_gone_is_told_alone(store: Counting) -> None:
     (first, second), ours = replies(store, 2), saver(store)
     store._store.ask_to_stop(second)
-    found = await asyncio.gather(*(ours.save(id, "x") for id in (first, second, 99)), return_exceptions=True)
+    found = await asyncio.gather(
+        *(ours.save(id, GrowingReply("x")) for id in (first, second, 99)), return_exceptions=True
+    )
     assert found[:2] == [False, True]
     assert isinstance(found[2], NotFoundError)
 
@@ -93,10 +98,10 @@ async def test_one_that_asks_to_stop_or_is_gone_is_told_alone(store: Counting) -
 async def test_what_comes_during_a_write_is_in_the_next(store: Counting) -> None:
     (first, second), ours = replies(store, 2), saver(store)
     store.seconds = 0.1
-    writing = asyncio.create_task(ours.save(first, "a"))
+    writing = asyncio.create_task(ours.save(first, GrowingReply("a")))
     await asyncio.sleep(0.03)
     store.seconds = 0.0
-    await ours.save(second, "b")
+    await ours.save(second, GrowingReply("b"))
     await writing
     assert store.saved == [{first: "a"}, {second: "b"}]
 
@@ -104,16 +109,16 @@ async def test_what_comes_during_a_write_is_in_the_next(store: Counting) -> None
 async def test_a_lock_is_told_to_all_and_the_next_save_is_another(store: Counting) -> None:
     ids, ours = replies(store, 2), saver(store)
     store.error = LockedError("locked")
-    found = await asyncio.gather(*(ours.save(id, "x") for id in ids), return_exceptions=True)
+    found = await asyncio.gather(*(ours.save(id, GrowingReply("x")) for id in ids), return_exceptions=True)
     assert [type(error) for error in found] == [LockedError, LockedError]
     store.error = None
-    assert await ours.save(ids[0], "x") is False
+    assert await ours.save(ids[0], GrowingReply("x")) is False
 
 
 async def test_one_who_leaves_takes_no_others_with_it(store: Counting) -> None:
     (first, second), ours = replies(store, 2), saver(store)
     store.seconds = 0.05
-    leaving, staying = (asyncio.create_task(ours.save(id, "x")) for id in (first, second))
+    leaving, staying = (asyncio.create_task(ours.save(id, GrowingReply("x"))) for id in (first, second))
     await asyncio.sleep(0.01)
     leaving.cancel()
     assert await staying is False
@@ -124,12 +129,12 @@ def test_an_event_loop_that_ends_in_mid_save_holds_up_no_later_one(store: Counti
     (id,), ours = replies(store, 1), saver(store)
 
     async def leave() -> None:
-        saving = asyncio.create_task(ours.save(id, "x"))
+        saving = asyncio.create_task(ours.save(id, GrowingReply("x")))
         await asyncio.sleep(0)  # the write is due, and never begins
         assert not saving.done()
 
     asyncio.run(leave())
-    assert asyncio.run(ours.save(id, "y")) is False
+    assert asyncio.run(ours.save(id, GrowingReply("y"))) is False
     assert store._store.message(id).content == "y"
 
 

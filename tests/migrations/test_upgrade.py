@@ -82,7 +82,12 @@ def fill(path: Path) -> list[tuple[object, ...]]:
             question = say(store, conversation.id, None, f"Where to, parrot {number}?")
             for text in ("North", "South"):
                 reply = store.start_reply(
-                    conversation.id, question.id, model="m", params={"seed": 1}, persona_version_id=persona.id
+                    conversation.id,
+                    question.id,
+                    model="m",
+                    engine="e",
+                    params={"seed": 1},
+                    persona_version_id=persona.id,
                 )
                 store.finish_reply(reply.id, text, status="complete")
             store.add_tag(conversation.id, "sea")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from assistant.engines.forward import Cache, Row
 from assistant.engines.packed import Packed, packed
 from assistant.engines.quick_start import load_bundled
 from assistant.engines.small_steps import SMALL_STEP, SmallStepsAlone
+
+pytestmark = pytest.mark.usefixtures("three_threads")
 
 
 class Counting:
@@ -32,14 +34,6 @@ class Counting:
         if self.fails:
             raise RuntimeError("no memory")
         return self._forward(rows)
-
-
-@pytest.fixture(autouse=True)
-def three_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 
+from assistant.store.records import GrowingReply
 from tests.assistant.http.judges import word_guard
 from tests.assistant.http.running import PATIENCE, Running, events_of, said, serving
 from tests.scripted_engine import Reply, ScriptedEngine
@@ -229,8 +230,8 @@ def test_the_reply_of_a_worker_that_died_ends_for_who_follows_it(shared: str, mo
             dead.setattr("assistant.store.replies.this_process", lambda: "elsewhere:1:gone")
             dead.setattr("assistant.store.messages.now", lambda: 1)
             dead.setattr("assistant.store.replies.now", lambda: 1)
-            running.store.begin_turn(1, None, "hi", model="m", params={}, persona_version_id=1)
-            running.store.grow_replies({2: "Half an ans"})
+            running.store.begin_turn(1, None, "hi", model="m", engine="e", params={}, persona_version_id=1)
+            running.store.grow_replies({2: GrowingReply("Half an ans")})
         with running.client.stream("GET", "/api/replies/2/events") as response:
             found = list(events_of(response))
     assert said(found) == "Half an ans"

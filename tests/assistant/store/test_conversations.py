@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,6 @@ def test_settings_are_kept(store: Store, conversation: Conversation, pirate: Per
     other = store.save_persona(Persona(name="sage", title="Sage", instruction="Be wise."))
     store.set_title(conversation.id, "  two\n words ")
     store.set_persona(conversation.id, other.id)
-    store.set_model(conversation.id, "llama", "vllm")
     store.set_persistence(conversation.id, "remind")
     store.set_sampling(conversation.id, Sampling(temperature=0, seed=7))
     store.set_guard(conversation.id, "strict")
@@ -55,7 +55,7 @@ def test_settings_are_kept(store: Store, conversation: Conversation, pirate: Per
     changed = store.conversation(conversation.id)
     assert changed.title == "two words"
     assert changed.persona_version_id == other.id
-    assert (changed.model, changed.engine, changed.persistence) == ("llama", "vllm", "remind")
+    assert changed.persistence == "remind"
     assert (changed.pinned, changed.archived) == (True, True)
     assert (changed.sampling, changed.guard) == (Sampling(temperature=0, seed=7), "strict")
     store.set_persistence(conversation.id, None)
@@ -67,6 +67,7 @@ def test_settings_are_kept(store: Store, conversation: Conversation, pirate: Per
 
 def test_the_list_is_ordered_by_what_was_said_last(store: Store, pirate: PersonaVersion) -> None:
     first, second, third = (store.create_conversation(pirate.id).id for _ in range(3))
+    time.sleep(0.002)  # what happens in one millisecond is at one time
     say(store, first, None, "hello")
     listed = store.list_conversations()
     assert [summary.id for summary in listed] == [first, third, second]
@@ -123,7 +124,9 @@ def test_archive_and_trash_take_a_conversation_out_of_the_list(store: Store, con
 
 def test_deleting_leaves_nothing_behind(store: Store, conversation: Conversation, pirate: PersonaVersion) -> None:
     question = say(store, conversation.id, None, "the unmistakable secret sentence")
-    reply = store.start_reply(conversation.id, question.id, model="m", params={}, persona_version_id=pirate.id)
+    reply = store.start_reply(
+        conversation.id, question.id, model="m", engine="e", params={}, persona_version_id=pirate.id
+    )
     store.finish_reply(reply.id, "it is safe", status="complete")
     store.add_tag(conversation.id, "x")
     store.add_feedback(reply.id, 1)
@@ -199,10 +202,18 @@ def test_stats_and_counts_sum_up(store: Store, conversation: Conversation, pirat
     parent = None
     for ttft in (100, 200):
         question = say(store, conversation.id, parent, "q")
-        reply = store.start_reply(conversation.id, question.id, model="m", params={}, persona_version_id=pirate.id)
-        store.set_request(reply.id, prompt_tokens=10, dropped_turns=0)
+        reply = store.start_reply(
+            conversation.id, question.id, model="m", engine="e", params={}, persona_version_id=pirate.id
+        )
         parent = store.finish_reply(
-            reply.id, "a", status="complete", completion_tokens=5, cached_tokens=4, ttft_ms=ttft, duration_ms=1000
+            reply.id,
+            "a",
+            status="complete",
+            prompt_tokens=10,
+            completion_tokens=5,
+            cached_tokens=4,
+            ttft_ms=ttft,
+            duration_ms=1000,
         ).id
     stats = store.stats(conversation.id)
     assert (stats.turns, stats.messages, stats.replies) == (2, 4, 2)

@@ -128,7 +128,7 @@ def test_a_dead_writers_reply_does_not_keep_a_read_only_database_shut(
     path: Path, store: Store, conversation: Conversation
 ) -> None:
     question = say(store, conversation.id, None, "q").id
-    reply = store.start_reply(conversation.id, question, model="m", params={}, persona_version_id=1).id
+    reply = store.start_reply(conversation.id, question, model="m", engine="e", params={}, persona_version_id=1).id
     with store._engine.begin() as connection:
         connection.execute(update(MessageRow).where(MessageRow.id == reply).values(owner=None))
     with Store.open(f"sqlite:///file:{path}?mode=ro&uri=true") as frozen:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from assistant.store.errors import AlreadySentError, NotFoundError, StorageError
-from assistant.store.records import Conversation
+from assistant.store.records import Conversation, GrowingReply
 from assistant.store.store import Store
 
 
@@ -28,9 +28,15 @@ def test_a_key_is_found_by_itself_until_it_is_revoked(store: Store) -> None:
 
 def begin(store: Store, conversation: Conversation, key: str | None) -> int:
     return store.begin_turn(
-        conversation.id, None, "hi", model="m", params={}, persona_version_id=conversation.persona_version_id,
+        conversation.id,
+        None,
+        "hi",
+        model="m",
+        engine="e",
+        params={},
+        persona_version_id=conversation.persona_version_id,
         request_key=key,
-    )[1].id  # fmt: skip
+    )[1].id
 
 
 def test_a_request_key_is_used_once_in_a_conversation(store: Store, conversation: Conversation) -> None:
@@ -48,9 +54,9 @@ def test_a_request_key_is_used_once_in_a_conversation(store: Store, conversation
 
 def test_a_growing_reply_learns_that_it_shall_stop(store: Store, conversation: Conversation) -> None:
     reply = begin(store, conversation, None)
-    assert store.grow_replies({reply: "a"}) == {reply: False}
+    assert store.grow_replies({reply: GrowingReply("a")}) == {reply: False}
     store.ask_to_stop(reply)
-    assert store.grow_replies({reply: "ab"}) == {reply: True}
+    assert store.grow_replies({reply: GrowingReply("ab")}) == {reply: True}
     store.finish_reply(reply, "ab", status="stopped")
     store.ask_to_stop(reply)
     for id in (reply - 1, 99):

@@ -11,7 +11,7 @@ from assistant.personas.persona import Persona
 from assistant.store import imports
 from assistant.store.check import check
 from assistant.store.errors import NotFoundError, StorageError
-from assistant.store.records import Feedback, NewConversation, NewMessage
+from assistant.store.records import Feedback, GrowingReply, NewConversation, NewMessage
 from assistant.store.store import Store
 from assistant.store.upgrade import downgrade
 from tests.assistant.store.saying import judge, say
@@ -48,9 +48,9 @@ def test_a_conversation_is_kept_searched_and_deleted(server: Store) -> None:
     conversation = server.create_conversation(persona.id, title="At sea")
     question = say(server, conversation.id, None, "héllo \0 \ud800 50%")
     reply = server.start_reply(
-        conversation.id, question.id, model="m", params={"seed": 1}, persona_version_id=persona.id
+        conversation.id, question.id, model="m", engine="e", params={"seed": 1}, persona_version_id=persona.id
     )
-    server.grow_replies({reply.id: "a"})
+    server.grow_replies({reply.id: GrowingReply("a")})
     reply = server.finish_reply(reply.id, "ahoy", status="complete", ttft_ms=3)
     assert server.branch(reply.id) == [question, reply]
     assert server.leaf_below(question.id) == reply

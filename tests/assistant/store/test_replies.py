@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from assistant.store import owner
 from assistant.store.errors import NotFoundError, StorageError
-from assistant.store.records import Conversation, PersonaVersion, StoredMessage
+from assistant.store.records import Conversation, GrowingReply, PersonaVersion, StoredMessage
 from assistant.store.reviews import add_judgement
 from assistant.store.schema import MessageRow
 from assistant.store.store import Store
@@ -25,11 +25,12 @@ ROOT = Path(__file__).parents[3]
 
 WRITER = """
 import sys
+from assistant.store.records import GrowingReply
 from assistant.store.store import Store
 from tests.assistant.store.saying import say
 store = Store.open(sys.argv[1])
-reply = store.begin_turn(1, None, "question", model="m", params={}, persona_version_id=1)[1]
-store.grow_replies({reply.id: "half an ans"})
+reply = store.begin_turn(1, None, "question", model="m", engine="e", params={}, persona_version_id=1)[1]
+store.grow_replies({reply.id: GrowingReply("half an ans")})
 print(reply.id, flush=True)
 sys.stdin.read()
 """
@@ -41,6 +42,7 @@ def start(store: Store, conversation: Conversation) -> StoredMessage:
         conversation.id,
         question.id,
         model="llama",
+        engine="e",
         params={"seed": 1},
         persona_version_id=conversation.persona_version_id,
     )
@@ -64,14 +66,18 @@ def test_a_reply_is_stored_from_its_start_to_its_end(store: Store, conversation:
     assert (reply.status, reply.content, reply.model, reply.params) == ("streaming", "", "llama", {"seed": 1})
     assert (reply.prompt_tokens, reply.dropped_turns) == (0, 0)
     assert store.conversation(conversation.id).active_leaf_id == reply.id
-    store.grow_replies({reply.id: "so \ud800far"})
-    assert store.message(reply.id).content == "so �far"
+    store.grow_replies({reply.id: GrowingReply("so \ud800far", prompt_tokens=7, dropped_turns=3)})
+    growing = store.message(reply.id)
+    assert (growing.content, growing.status) == ("so �far", "streaming")
+    assert (growing.prompt_tokens, growing.dropped_turns) == (7, 3)
     assert store.search("far")[0].message_id == reply.id
     finished = store.finish_reply(
         reply.id,
         "so far so good",
         status="complete",
         finish_reason="stop",
+        prompt_tokens=8,
+        dropped_turns=2,
         completion_tokens=4,
         cached_tokens=20,
         ttft_ms=5,
@@ -79,6 +85,7 @@ def test_a_reply_is_stored_from_its_start_to_its_end(store: Store, conversation:
     )
     assert store.message(reply.id) == finished
     assert (finished.status, finished.content, finished.finish_reason) == ("complete", "so far so good", "stop")
+    assert (finished.prompt_tokens, finished.dropped_turns) == (8, 2)
     assert (finished.completion_tokens, finished.cached_tokens) == (4, 20)
     assert (finished.ttft_ms, finished.duration_ms) == (5, 50)
     assert store.conversation(conversation.id).updated_at == finished.updated_at
@@ -86,13 +93,20 @@ def test_a_reply_is_stored_from_its_start_to_its_end(store: Store, conversation:
 
 def test_a_turn_begins_with_its_message_and_its_reply(store: Store, conversation: Conversation) -> None:
     first = store.begin_turn(
-        conversation.id, None, "one \ud800", model="m", params={}, persona_version_id=conversation.persona_version_id
+        conversation.id,
+        None,
+        "one \ud800",
+        model="m",
+        engine="e",
+        params={},
+        persona_version_id=conversation.persona_version_id,
     )
     asked, reply = store.begin_turn(
         conversation.id,
         first[1].id,
         "two",
         model="llama",
+        engine="e",
         params={"seed": 1},
         persona_version_id=conversation.persona_version_id,
     )
@@ -110,7 +124,7 @@ def test_a_turn_names_a_conversation_that_has_no_name(store: Store, pirate: Pers
     made, named, lost = (store.create_conversation(pirate.id, title=title).id for title in ("", "At sea", ""))
 
     def begin(conversation: int, text: str, persona: int = pirate.id) -> None:
-        store.begin_turn(conversation, None, text, model="m", params={}, persona_version_id=persona)
+        store.begin_turn(conversation, None, text, model="m", engine="e", params={}, persona_version_id=persona)
 
     for conversation in (made, named):
         begin(conversation, "What is\n the sea?")
@@ -122,23 +136,27 @@ def test_a_turn_names_a_conversation_that_has_no_name(store: Store, pirate: Pers
 
 def test_a_turn_whose_reply_cannot_be_stored_leaves_no_message(store: Store, conversation: Conversation) -> None:
     with pytest.raises(StorageError):
-        store.begin_turn(conversation.id, None, "lost?", model="m", params={}, persona_version_id=99)
+        store.begin_turn(conversation.id, None, "lost?", model="m", engine="e", params={}, persona_version_id=99)
     with pytest.raises(NotFoundError):
-        store.begin_turn(conversation.id, 99, "lost?", model="m", params={}, persona_version_id=1)
+        store.begin_turn(conversation.id, 99, "lost?", model="m", engine="e", params={}, persona_version_id=1)
     kept = store.conversation(conversation.id)
     assert (store.all_messages(conversation.id), kept.messages, kept.active_leaf_id) == ([], 0, None)
 
 
-def test_the_request_is_noted_while_the_reply_is_written(store: Store, conversation: Conversation) -> None:
-    reply = start(store, conversation)
-    sign(store, reply, owner.this_process(), 0)
-    store.set_request(reply.id, prompt_tokens=7, dropped_turns=3)
-    noted = store.message(reply.id)
-    assert (noted.prompt_tokens, noted.dropped_turns, noted.status) == (7, 3, "streaming")
-    assert noted.updated_at > 0
-    store.finish_reply(reply.id, "a", status="complete")
-    with pytest.raises(StorageError, match="already complete"):
-        store.set_request(reply.id, prompt_tokens=8, dropped_turns=3)
+def test_a_turn_says_what_model_a_conversation_has(store: Store, conversation: Conversation) -> None:
+    persona = conversation.persona_version_id
+    _, reply = store.begin_turn(
+        conversation.id, None, "hi", model="one", engine="a", params={}, persona_version_id=persona
+    )
+    first = store.conversation(conversation.id)
+    assert (first.model, first.engine, first.title) == ("one", "a", "At sea")
+    assert (first.messages, first.active_leaf_id) == (2, reply.id)
+    again = store.start_reply(
+        conversation.id, reply.parent_id or 0, model="two", engine="b", params={}, persona_version_id=persona
+    )
+    second = store.conversation(conversation.id)
+    assert (second.model, second.engine, second.title) == ("two", "b", "At sea")
+    assert (second.messages, second.active_leaf_id) == (3, again.id)
 
 
 @pytest.mark.parametrize("end", ["complete", "stopped", "interrupted", "blocked", "failed"])
@@ -147,7 +165,7 @@ def test_a_reply_is_finished_once(store: Store, conversation: Conversation, end:
     store.finish_reply(reply.id, "a", status=end, error="why")  # type: ignore[arg-type]
     with pytest.raises(StorageError, match=f"already {end}"):
         store.finish_reply(reply.id, "b", status="complete")
-    assert f"already {end}" in str(store.grow_replies({reply.id: "b"})[reply.id])
+    assert f"already {end}" in str(store.grow_replies({reply.id: GrowingReply("b")})[reply.id])
     assert store.message(reply.id).content == "a"
 
 
@@ -188,13 +206,15 @@ def test_a_reply_ends_with_what_the_guard_said_or_not_at_all(
 
 
 def test_a_reply_that_does_not_exist_cannot_grow(store: Store) -> None:
-    assert isinstance(store.grow_replies({99: "x"})[99], NotFoundError)
+    assert isinstance(store.grow_replies({99: GrowingReply("x")})[99], NotFoundError)
 
 
 def test_replies_grow_together_and_one_that_cannot_keeps_none_back(store: Store, conversation: Conversation) -> None:
     first, second = (start(store, conversation) for _ in range(2))
     store.finish_reply(first.id, "all", status="complete")
-    found = store.grow_replies({99: "x", second.id: "so far", first.id: "again"})
+    found = store.grow_replies(
+        {99: GrowingReply("x"), second.id: GrowingReply("so far"), first.id: GrowingReply("again")}
+    )
     assert found[second.id] is False
     assert isinstance(found[99], NotFoundError)
     assert "already complete" in str(found[first.id])
@@ -264,7 +284,7 @@ def test_a_writer_that_was_taken_for_dead_may_come_back(store: Store, conversati
     reply = start(store, conversation)
     sign(store, reply, "elsewhere:1:1", 0)
     assert status_after_opening(store, reply) == "interrupted"
-    store.grow_replies({reply.id: "still here"})
+    store.grow_replies({reply.id: GrowingReply("still here")})
     assert store.message(reply.id).status == "streaming"
     sign(store, reply, "elsewhere:1:1", 0)
     assert status_after_opening(store, reply) == "interrupted"

@@ -65,16 +65,14 @@ async def test_what_waits_is_scored_together_in_one_other_thread(slow: Slow, sco
     assert len(slow.threads) == 1
 
 
+@pytest.mark.usefixtures("three_threads")
 async def test_what_an_engine_sets_for_its_own_thread_is_not_taken_over(slow: Slow) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
     scorer = Scorer(cast(RewardModel, slow))
     torch.set_num_threads(1)  # at once: the scorer's thread has settled before there is a scorer
     try:
         await scorer.score(exchange("0.5"))
         assert slow.computing == 3
     finally:
-        torch.set_num_threads(before)
         scorer.close()
 
 
