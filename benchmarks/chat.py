@@ -18,9 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from assistant.engines.catalog import BUNDLED_FOLDER
-from assistant.engines.transformers_engine import TransformersEngine
+from assistant.engines.catalog import BUNDLED, open_engine
+from assistant.engines.protocol import Engine
 from assistant.sampling import Sampling
+from assistant.settings import load_settings
 from guardrails.messages import Message
 
 ASSISTANT = [str(Path(sys.executable).parent / "assistant")]
@@ -56,7 +57,7 @@ def cold_start(home: Path) -> tuple[float, float]:
     return first, usage.ru_maxrss / 1e6
 
 
-async def decoding(engine: TransformersEngine) -> list[float]:
+async def decoding(engine: Engine) -> list[float]:
     """Tokens a second of single replies, prompt excluded. Sampled at temperature 1 so that replies are long."""
     prompt = engine.template.render([Message("user", "Tell me a long story about the sea.")]).ids
     rates = []
@@ -69,7 +70,7 @@ async def decoding(engine: TransformersEngine) -> list[float]:
     return rates
 
 
-async def streams(engine: TransformersEngine, number: int) -> list[float]:
+async def streams(engine: Engine, number: int) -> list[float]:
     """Tokens a second of this many replies at once, all together, prompts included."""
     topics = ("the sea", "a mountain", "two friends", "a long winter", "an old ship", "the moon", "bread", "a city")
     rates = []
@@ -100,7 +101,7 @@ def main() -> None:
             starts = [cold_start(Path(home)) for _ in range(RUNS)]
         row("cold start to first token, s", [first for first, _ in starts], "at most 6")
         row("peak memory, GB", [peak for _, peak in starts], "at most 1.2")
-    engine = TransformersEngine(BUNDLED_FOLDER)
+    engine = open_engine(load_settings(), BUNDLED).engine
     row("decoding, tokens/s", asyncio.run(decoding(engine)), "at least 60")
     for number in STREAMS:
         rates = asyncio.run(streams(engine, number))

@@ -27,12 +27,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from assistant.engines.catalog import BUNDLED_FOLDER
+from assistant.engines.catalog import BUNDLED, open_engine
 from assistant.engines.protocol import Delta, Engine
-from assistant.engines.transformers_engine import TransformersEngine
 from assistant.personas.library import PersonaLibrary
 from assistant.sampling import Sampling
 from assistant.service import Assistant
+from assistant.settings import load_settings
 from assistant.store.records import NewMessage
 from assistant.store.store import Store
 from benchmarks.serve.paced import Pace, PacedEngine
@@ -115,17 +115,25 @@ def opened(browser: Browser, url: str, shows: str) -> tuple[Page, float]:
     return page, time.monotonic() - started
 
 
+# Told by the document itself: looking at every frame would keep the processor busy that is measured.
+SHOWN = """turn => new Promise(resolve => {
+    const watching = new MutationObserver(() => {
+        if (document.querySelector('#live .text')?.textContent.trim()
+            || document.querySelectorAll('#messages .reply:not(.greeting)').length > turn) {
+            watching.disconnect()
+            resolve()
+        }
+    })
+    watching.observe(document.body, {subtree: true, childList: true, characterData: true})
+})"""
+
+
 def first_text(page: Page, first: list[float], turn: int) -> float:
     """Seconds from the engine's first text to the first one on the page."""
     told = len(first)
     page.fill("#composer textarea", f"Tell me a story, number {turn}.")
     page.press("#composer textarea", "Enter")
-    page.wait_for_function(
-        "turn => document.querySelector('#live .text')?.innerText.trim() ||"
-        " document.querySelectorAll('#messages .reply:not(.greeting)').length > turn",
-        arg=turn,
-        polling="raf",
-    )
+    page.evaluate(SHOWN, turn)
     shown = time.monotonic()
     page.wait_for_function(
         "turn => document.querySelectorAll('#messages .reply:not(.greeting, .streaming)').length > turn", arg=turn
@@ -211,7 +219,7 @@ def measure(browser: Browser, runs: int, row: Callable[[str, Sequence[float], st
 def measure_bundled(browser: Browser, runs: int, row: Callable[[str, Sequence[float], str], None]) -> None:
     """The first text with the model and the guard that come with the program."""
     for guard in ("off", "balanced"):
-        engine = Noted(TransformersEngine(BUNDLED_FOLDER))
+        engine = Noted(open_engine(load_settings(), BUNDLED).engine)
         with tempfile.TemporaryDirectory() as folder, site(Path(folder), engine, guard) as (url, _):
             page, _ = opened(browser, url, "#header .who")
             first_text(page, engine.first, 0)  # loads the safety model

@@ -70,7 +70,8 @@ class Chat:
             tell(error)
         else:
             said = self._leave_edit(tab)
-        return said | await self._show(tab, request)
+        # Nothing in the settings changes by it but the links to export by, which come with the reply's end.
+        return said | await asyncio.to_thread(self._screen.shown, tab, request, settings=False)
 
     async def _say(self, tab: Tab, text: str, request: gr.Request) -> None:
         await asyncio.to_thread(self._refuse_second, tab)

@@ -147,7 +147,11 @@ def _wire(page: gr.Blocks, chat: Chat, parts: Parts, **controls: Any) -> None:
     page.load(chat.load, None, everything, **_QUIET)
     parts.pulse.act(chat.tick, parts.where, everything, **(_QUIET | {"trigger_mode": "once"}))
     gr.on(
-        [parts.composer.submit, controls["send"].click], chat.send, [parts.composer, parts.where], everything, **_QUIET
+        [parts.composer.submit, controls["send"].click],
+        chat.send,
+        [parts.composer, parts.where],
+        parts.of_chat(),
+        **_QUIET,
     )
     for html in (parts.conversations, parts.gallery, parts.messages, parts.live):
         html.act(act, parts.where, everything, **_QUIET)

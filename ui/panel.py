@@ -30,9 +30,10 @@ class Panel:
     upload: gr.UploadButton
     report: gr.Markdown
 
-    def all(self) -> list[Any]:
-        """Every one of them, as a handler's outputs."""
-        return [getattr(self, field.name) for field in fields(self)]
+    def shown(self) -> list[Any]:
+        """Those that show what holds, as a handler's outputs."""
+        own = [field.name for field in fields(self) if field.name not in ("upload", "report")]
+        return [getattr(self, name) for name in own]
 
     def sampling(self) -> list[Any]:
         """Those that say how replies are drawn, as a handler's inputs."""

@@ -33,10 +33,13 @@ class Parts:
     pulse: gr.HTML
     panel: Panel
 
+    def of_chat(self) -> list[Any]:
+        """All but the settings. Gradio makes each of a handler's outputs anew, even those that it does not change."""
+        return [getattr(self, field.name) for field in fields(self) if field.name != "panel"]
+
     def all(self) -> list[Any]:
-        """Every one of them, as a handler's outputs."""
-        own = [getattr(self, field.name) for field in fields(self) if field.name != "panel"]
-        return [*own, *self.panel.all()]
+        """Whatever shows something, as a handler's outputs."""
+        return [*self.of_chat(), *self.panel.shown()]
 
 
 def tell(error: AssistantError) -> None:

@@ -26,20 +26,20 @@ class Screen:
         self._store = desk.store
         self._parts = parts
 
-    def shown(self, tab: Tab, request: gr.Request) -> Update:
+    def shown(self, tab: Tab, request: gr.Request, *, settings: bool = True) -> Update:
         """As `changes`, for whoever asks. Where the store cannot be read, that is told and nothing changes."""
         try:
-            return self.changes(tab, self._desk.user(request))
+            return self.changes(tab, self._desk.user(request), settings=settings)
         except AssistantError as error:
             tell(error)
             return {self._parts.where: gr.skip()}
 
-    def changes(self, tab: Tab, user: int | None) -> Update:
+    def changes(self, tab: Tab, user: int | None, *, settings: bool = True) -> Update:
         """What the page does not show yet; never empty, which Gradio would take for a value."""
         with tab.looking:
-            return self._changes(tab, user)
+            return self._changes(tab, user, settings)
 
-    def _changes(self, tab: Tab, user: int | None) -> Update:
+    def _changes(self, tab: Tab, user: int | None, settings: bool) -> Update:
         parts = self._parts
         update: Update = {parts.where: gr.skip()}
         listed = listing(
@@ -59,7 +59,9 @@ class Screen:
             update |= self._new_conversation(tab)
         else:
             update |= self._conversation(tab, conversation)
-        return update | panel_changes(self._desk, parts.panel, tab, self._desk.persona(tab))
+        if settings:
+            update |= panel_changes(self._desk, parts.panel, tab, self._desk.persona(tab))
+        return update
 
     def _open(self, tab: Tab, user: int | None) -> Conversation | None:
         """The open conversation, which may have been erased elsewhere."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from assistant.engines.catalog import BUNDLED_FOLDER
-from assistant.engines.transformers_engine import TransformersEngine
+from assistant.engines.catalog import BUNDLED, open_engine
 from assistant.events import Failed
 from assistant.personas.persona import Persona
 from assistant.sampling import Sampling
 from assistant.service import Assistant
+from assistant.settings import load_settings
 from assistant.store.store import Store
 from guardrails.guard import Guard, build
 from guardrails.policy import Stage, load
@@ -78,7 +78,7 @@ async def _measured(
     rng = random.Random(seed)
     persona = store.save_persona(PERSONA).id
     speeds = {streams: {name: Speed() for name in guards} for streams in STREAMS}
-    engine = TransformersEngine(BUNDLED_FOLDER)
+    engine = open_engine(load_settings(), BUNDLED).engine
     assistants = {name: Assistant(store, engine, guard) for name, guard in guards.items()}
     try:
         for assistant in assistants.values():

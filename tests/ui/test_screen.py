@@ -25,7 +25,7 @@ class Watched(Screen):
     def __init__(self) -> None:
         self.moments: list[str] = []
 
-    def _changes(self, tab: Tab, user: int | None) -> Update:
+    def _changes(self, tab: Tab, user: int | None, settings: bool) -> Update:
         self.moments.append("looks")
         time.sleep(0.02)
         self.moments.append("knows")

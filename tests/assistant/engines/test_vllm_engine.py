@@ -60,9 +60,10 @@ async def test_greedy_decoding_equals_the_librarys_own_on_many_prompts(engine: V
 
 
 async def test_text_and_ends_equal_the_transformers_engines(engine: VllmEngine) -> None:
+    from assistant.engines.quick_start import load_bundled
     from assistant.engines.transformers_engine import TransformersEngine
 
-    other = TransformersEngine(BUNDLED_FOLDER, threads=1)
+    other = TransformersEngine(BUNDLED_FOLDER, threads=1, load=load_bundled)
     for words in PROMPTS[:3]:
         for stop in ((), ("e ", "."), ("\n",)):
             sampling = Sampling(temperature=0, max_tokens=40, stop=stop)
