@@ -1,13 +1,14 @@
 """What `assistant serve` adds to the time until the first token, beside the same engine behind the barest HTTP.
 
-python -m benchmarks.serve [--streams 16] [--rounds 10] [--litellm PYTHON] [--vllm FOLDER]
+python -m benchmarks.serve [--streams 16] [--rounds 10] [--litellm PYTHON] [--vllm FOLDER [--apart]]
 
 Each arm is a server in a process of its own on an engine whose tokens come when they are due: 40 of them, the first
 after 50 ms, then one every 20. `--litellm` is the Python of an environment with litellm[proxy], whose proxy then stands
 before the bare server as well. CPU time is the server's own; unlike the others it holds on a busy machine, too.
 
 With `--vllm` the engine is a real one, `vllm serve` with the model in FOLDER, and what stands before it shares the
-machine with it: where that has no GPU, they share its cores.
+machine with it: where that has no GPU, they share its cores. `--apart` gives the engine the first core and all else the
+others, as if it were on a machine of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -72,9 +74,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--litellm", metavar="PYTHON")
     parser.add_argument("--vllm", type=Path, metavar="FOLDER")
+    parser.add_argument("--apart", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        arms = real(stack, folder, asked.vllm) if asked.vllm else paced(stack, folder)
+        arms = real(stack, folder, asked.vllm, asked.apart) if asked.vllm else paced(stack, folder)
         if asked.litellm:
             proxy = stack.enter_context(litellm(asked.litellm, arms[0].server.url, arms[0].body["model"], folder))
             arms.insert(2, Arm("litellm's proxy before it", proxy, arms[0].body))
@@ -106,9 +109,14 @@ def paced(stack: ExitStack, folder: str) -> list[Arm]:
     ]
 
 
-def real(stack: ExitStack, folder: str, model: Path) -> list[Arm]:
+def real(stack: ExitStack, folder: str, model: Path, apart: bool) -> list[Arm]:
     """`vllm serve`, asked what `assistant serve` asks it for a persona, and that before it."""
+    if apart:
+        first, *others = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, [first])  # whatever is started next stays there
     server = stack.enter_context(vllm(model))
+    if apart:
+        os.sched_setaffinity(0, others)
     before = stack.enter_context(ours(server.url, folder))
     system = {"role": "system", "content": PersonaLibrary().get("professor").instruction}
     asked = {"model": "real", "messages": [system, QUESTION], "max_tokens": TOKENS}
