@@ -128,8 +128,8 @@ class Serving:
             self.slots.give()
 
 
-def current(request: Request) -> Serving:
-    """The dependency that gives it to a route."""
+async def current(request: Request) -> Serving:
+    """The dependency that gives it to a route. Asynchronous, as FastAPI gives plain functions to a thread."""
     serving: Serving = request.app.state.serving
     return serving
 
