@@ -47,9 +47,11 @@ def plot(out: Path, target: Path) -> None:
 
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Copy weights (bfloat16), tokenizer and template into the package."""
-    trained = finished(load().ghost_attention, out)
+    recipe = load()
+    trained = finished(recipe.ghost_attention, out)
     tokenizer = AutoTokenizer.from_pretrained(trained)
     model = LlamaForCausalLM.from_pretrained(trained, dtype=torch.bfloat16)
+    model.config.max_position_embeddings = tokenizer.model_max_length = recipe.window
     model.save_pretrained(BUNDLED_FOLDER)
     tokenizer.save_pretrained(BUNDLED_FOLDER)
     shutil.copy(HERE / "chat_template.jinja", BUNDLED_FOLDER)

@@ -101,6 +101,7 @@ class Recipe(Strict):
     ghost_attention: Ghost
     sources: list[Source]
     dialogues: int
+    window: int
 
 
 def load(path: Path = HERE / "config.toml") -> Recipe:

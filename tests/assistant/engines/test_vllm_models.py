@@ -169,5 +169,5 @@ def test_the_settings_become_vllms_arguments(tmp_path: Path) -> None:
 
 def test_too_little_memory_is_told_with_what_to_do() -> None:
     with pytest.raises(EngineError, match=r"vLLM cannot load.*-o context=") as caught:
-        VllmEngine(BUNDLED_FOLDER, settings=VllmSettings(context=1536, kv_cache_gb=0.001))
+        VllmEngine(BUNDLED_FOLDER, settings=VllmSettings(context=1152, kv_cache_gb=0.001))
     assert "\n" not in str(caught.value)
