@@ -24,7 +24,7 @@ from assistant.store.database import open_database, resolve_url
 from assistant.store.errors import NewerDatabaseError, UpgradeError
 from assistant.store.store import Store
 from assistant.store.upgrade import configure, downgrade, ensure_current, migration, migrations_folder
-from tests.assistant.store.saying import judge, say
+from tests.assistant.store.saying import begin, judge, say
 
 ROOT = Path(__file__).parents[2]
 CURRENT = schema.REVISION
@@ -81,14 +81,7 @@ def fill(path: Path) -> list[tuple[object, ...]]:
             conversation = store.create_conversation(persona.id, title=f"Voyage {number}")
             question = say(store, conversation.id, None, f"Where to, parrot {number}?")
             for text in ("North", "South"):
-                reply = store.start_reply(
-                    conversation.id,
-                    question.id,
-                    model="m",
-                    engine="e",
-                    params={"seed": 1},
-                    persona_version_id=persona.id,
-                )
+                reply = begin(store, question)
                 store.finish_reply(reply.id, text, status="complete")
             store.add_tag(conversation.id, "sea")
             store.add_feedback(reply.id, 1, "good")

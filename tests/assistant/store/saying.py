@@ -15,6 +15,13 @@ def say(store: Store, conversation_id: int, parent_id: int | None, text: str) ->
     return store.message(id)
 
 
+def begin(store: Store, question: StoredMessage, model: str = "m") -> StoredMessage:
+    """An empty reply to a stored message."""
+    id = question.conversation_id
+    persona = store.conversation(id).persona_version_id
+    return store.start_reply(id, question.id, model=model, engine="e", params={"seed": 1}, persona_version_id=persona)
+
+
 def judge(store: Store, message_id: int, *, withheld: str = "", policy_hash: str = "", **verdict: Any) -> None:
     """A verdict on a message that was not given with a reply's end, by default that the rules let it pass."""
     given = Verdict(**{"judge": "rules", "judge_version": "1", "passed": True, "stage": "final", **verdict})

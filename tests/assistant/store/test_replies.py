@@ -19,7 +19,7 @@ from assistant.store.schema import MessageRow
 from assistant.store.store import Store
 from guardrails.gate import Withheld
 from guardrails.judge import Verdict
-from tests.assistant.store.saying import say
+from tests.assistant.store.saying import begin, say
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,14 +38,7 @@ sys.stdin.read()
 
 def start(store: Store, conversation: Conversation) -> StoredMessage:
     question = say(store, conversation.id, None, "question")
-    return store.start_reply(
-        conversation.id,
-        question.id,
-        model="llama",
-        engine="e",
-        params={"seed": 1},
-        persona_version_id=conversation.persona_version_id,
-    )
+    return begin(store, question, "llama")
 
 
 def sign(store: Store, reply: StoredMessage, name: str, updated_at: int | None = None) -> None:
