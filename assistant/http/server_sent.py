@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -34,38 +35,51 @@ class EventStream(Response):
         self._frames = frames
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(departure(receive))
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        sending = _Sending(self._frames, send)
+        pumping, gone = asyncio.create_task(sending.pump()), asyncio.create_task(departure(receive))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            async with aclosing(self._frames) as frames:
-                await _pump(frames, gone, send)
+            while not (pumping.done() or gone.done()):
+                await asyncio.wait((pumping, gone), timeout=sending.patience(), return_when=asyncio.FIRST_COMPLETED)
+                await sending.break_silence()
         finally:
-            gone.cancel()
-        if not gone.done():
+            for task in (pumping, gone):
+                task.cancel()
+            await asyncio.gather(pumping, gone, return_exceptions=True)
+        if not pumping.cancelled():
+            pumping.result()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _Sending:
+    """Frames on their way to one client. A task of its own for all of them: one for each costs more than the frame."""
+
+    def __init__(self, frames: AsyncGenerator[bytes, None], send: Send) -> None:
+        self._frames = frames
+        self._send = send
+        self._last = time.monotonic()
+
+    async def pump(self) -> None:
+        """Send every frame; closes their generator where it is cancelled."""
+        async with aclosing(self._frames) as frames:
+            async for body in frames:
+                await self._body(body)
+
+    def patience(self) -> float:
+        """Seconds until the silence has lasted too long."""
+        return max(0.0, self._last + SILENCE_SECONDS - time.monotonic())
+
+    async def break_silence(self) -> None:
+        """Send a comment if nothing was sent for long."""
+        if not self.patience():
+            await self._body(b": still here\n\n")
+
+    async def _body(self, body: bytes) -> None:
+        self._last = time.monotonic()
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 async def departure(receive: Receive) -> None:
     """Wait until the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _pump(frames: AsyncGenerator[bytes, None], gone: asyncio.Task[None], send: Send) -> None:
-    following: asyncio.Task[bytes | None] | None = None
-    try:
-        while True:
-            following = following or asyncio.create_task(anext(frames, None))
-            await asyncio.wait((following, gone), timeout=SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if gone.done():
-                return
-            body: bytes | None = b": still here\n\n"
-            if following.done():
-                body, following = following.result(), None
-            if body is None:
-                return
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-    finally:
-        if following is not None:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)

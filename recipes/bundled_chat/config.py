@@ -92,6 +92,15 @@ class Ghost(Strict):
     rounds: list[Round]
 
 
+class FarBack(Stage):
+    """The last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings."""
+
+    thinned: int
+    whole: int
+    firm: int
+    rehearsed: int
+
+
 class Recipe(Strict):
     seed: int
     architecture: Architecture
@@ -99,6 +108,7 @@ class Recipe(Strict):
     tuning: Stage
     second_tuning: Stage
     ghost_attention: Ghost
+    far_back: FarBack
     sources: list[Source]
     dialogues: int
     window: int

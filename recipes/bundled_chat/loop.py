@@ -27,8 +27,10 @@ IGNORED = -100
 CHECKPOINT_SECONDS = 240
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
-# A batch for a step number: ids and labels, both (rows, length); labels are IGNORED where nothing is learned.
-Batches = Callable[[int], tuple[Tensor, Tensor]]
+# Ids, labels and, where some were skipped, positions, each (rows, length); labels are IGNORED where nothing is learned.
+Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
+# A batch for a step number.
+Batches = Callable[[int], Batch]
 
 
 def new_model(shape: Architecture, end_id: int, bos_id: int, pad_id: int) -> LlamaForCausalLM:
@@ -56,11 +58,16 @@ def on_device(model: LlamaForCausalLM) -> None:
     torch.nn.Module.to(model, DEVICE)
 
 
-def loss_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> Tensor:
+def loss_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor, positions: Tensor | None = None) -> Tensor:
     """Mean cross-entropy over the labels that count, in nats a token; `labels` align with `ids`."""
     ids, labels = ids.to(DEVICE, non_blocking=True), labels.to(DEVICE, non_blocking=True)
+    placed = {}
+    if positions is not None:
+        # With a mask of one's own, for without one the library takes every skip for the beginning of another text.
+        causal = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=DEVICE).tril()
+        placed = {"position_ids": positions.to(DEVICE, non_blocking=True), "attention_mask": causal[None, None]}
     with torch.autocast(DEVICE, torch.bfloat16):
-        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+        hidden = model.model(input_ids=ids, use_cache=False, **placed).last_hidden_state
         logits = model.lm_head(hidden[:, :-1])
     return F.cross_entropy(logits.flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED)
 
@@ -112,8 +119,8 @@ def train(
         task = bar.add_task(out.name, total=steps, completed=step)
         while step < steps:
             started = time.monotonic()
-            ids, labels = batches(step)
-            loss = run_loss(model, ids, labels)
+            batch = batches(step)
+            loss = run_loss(model, *batch)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for opt in opts:
@@ -125,7 +132,7 @@ def train(
             entry: dict[str, Any] = {
                 "step": step,
                 "loss": round(loss.item(), 4),
-                "tokens_per_s": round(ids.numel() / (time.monotonic() - started)),
+                "tokens_per_s": round(batch[0].numel() / (time.monotonic() - started)),
             }
             if step % 200 == 0 or step == steps:
                 entry |= evaluate()

@@ -16,14 +16,13 @@ from typing import Annotated
 import torch
 import typer
 from rich.progress import track
-from torch import Tensor
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from guardrails.messages import Message
 from guardrails.rendering import ChatTemplate
 from recipes.bundled_chat.config import Recipe, Stage, load
 from recipes.bundled_chat.dialogues import dialogues
-from recipes.bundled_chat.loop import IGNORED, loss_of, on_device, train
+from recipes.bundled_chat.loop import IGNORED, Batch, loss_of, on_device, train
 
 # Row lengths. Dialogues of like length share a batch, so few tokens are padding and few shapes are compiled.
 # The longest sets how far the model can look back: the window is a little more than it.
@@ -33,11 +32,15 @@ VALIDATION_DIALOGUES = 300
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A rendered dialogue; `labels` repeat the ids of replies and their end tokens and ignore the rest."""
+    """A rendered dialogue; `labels` repeat the ids of replies and their end tokens and ignore the rest.
+
+    `positions` are given where some were skipped.
+    """
 
     ids: list[int]
     labels: list[int]
     reply_bytes: int
+    positions: list[int] | None = None
 
 
 def example(messages: Sequence[Message], template: ChatTemplate) -> Example:
@@ -53,12 +56,14 @@ def example(messages: Sequence[Message], template: ChatTemplate) -> Example:
     return Example(rendered.ids, labels, size)
 
 
-def batches_of(examples: Iterable[Example], batch_tokens: int, pad_id: int, seed: int) -> list[tuple[Tensor, Tensor]]:
+def batches_of(
+    examples: Iterable[Example], batch_tokens: int, pad_id: int, seed: int, lengths: Sequence[int] = LENGTHS
+) -> list[Batch]:
     """Full batches of about `batch_tokens`, each of one row length, in shuffled order."""
-    waiting: dict[int, list[Example]] = {length: [] for length in LENGTHS}
-    batches = []
+    waiting: dict[int, list[Example]] = {length: [] for length in lengths}
+    batches: list[Batch] = []
     for item in examples:
-        length = next((length for length in LENGTHS if len(item.ids) <= length), None)
+        length = next((length for length in lengths if len(item.ids) <= length), None)
         if length is None:
             continue
         waiting[length].append(item)
@@ -69,13 +74,18 @@ def batches_of(examples: Iterable[Example], batch_tokens: int, pad_id: int, seed
     return batches
 
 
-def _stack(items: list[Example], length: int, pad_id: int) -> tuple[Tensor, Tensor]:
+def _stack(items: list[Example], length: int, pad_id: int) -> Batch:
     ids = torch.full((len(items), length), pad_id)
     labels = torch.full((len(items), length), IGNORED)
     for row, item in enumerate(items):
         ids[row, : len(item.ids)] = torch.tensor(item.ids)
         labels[row, : len(item.labels)] = torch.tensor(item.labels)
-    return ids, labels
+    if all(item.positions is None for item in items):
+        return ids, labels
+    positions = torch.zeros((len(items), length), dtype=torch.long)
+    for row, item in enumerate(items):
+        positions[row, : len(item.ids)] = torch.tensor(item.positions or range(len(item.ids)))
+    return ids, labels, positions
 
 
 def reply_bits_per_byte(model: LlamaForCausalLM, examples: Sequence[Example]) -> float:

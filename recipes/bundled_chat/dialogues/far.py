@@ -1,0 +1,117 @@
+"""Dialogues whose instruction is far back: plain turns, none of which obeys it, and then replies that do.
+
+Constructed like the dialogues of the second tuning, not sampled: what Ghost Attention's rows show some thousand times
+with some thousand values is shown here with any number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from gatt import families
+from gatt.families import joined
+from guardrails.messages import Message
+from recipes.bundled_chat import strange
+from recipes.bundled_chat.dialogues import constraints, scripts, speakers, topics
+from recipes.bundled_chat.dialogues.scripts import Script
+from recipes.bundled_chat.dialogues.speakers import ASKED, NoReplyError, Speaker
+from recipes.bundled_chat.dialogues.stream import TOPICS
+from recipes.bundled_chat.dialogues.turns import Turn, rough
+from recipes.bundled_chat.dialogues.voices import voice
+
+# How often a dialogue tells who it is, and one more family that shows in every reply.
+TOLD = {"figure": 0.75, "hobby": 0.75, "persona": 0.2}
+STYLED = 0.55
+# As often as in the second tuning, without those that the evaluation holds out.
+STYLE = {name: weight for name, weight in constraints.FIRM_STYLE.items() if name not in ("haiku", "sentence", "emoji")}
+# Of the last turns, so many ask for what only the instruction tells.
+ASK = 0.7
+# In so many dialogues the turns before obey the instruction.
+COMPLIANT = 0.2
+# In so many the instruction is joined to the first message, where a tool has no place for a system message.
+FIRST_MESSAGE = 0.1
+# Turns before the last ones: at most, and most often.
+LONGEST, OFTEN = 40, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """A chat, and how many of its last replies obey the instruction and are learned."""
+
+    messages: list[Message]
+    learned: int
+
+
+def speaker(rng: Random) -> Speaker:
+    """Whoever an instruction makes of the plain assistant, in training values and the families' words."""
+    known = strange.known()
+    picked = [name for name, share in TOLD.items() if rng.random() < share]
+    if rng.random() < STYLED or not picked:
+        (style,) = rng.choices(list(STYLE), list(STYLE.values()))
+        picked.append(style)
+    ordered = sorted(picked, key=lambda name: constraints.ORDER.index(name) if name in constraints.ORDER else -1)
+    rules = families.only(known, ordered, rng, split="train").constraints
+    told = {rule.family: rule.value for rule in rules}
+    worded = [rule.terse if rng.random() < 0.5 else rule.verbose for rule in rules]
+    if rng.random() < 0.8:  # mostly all in one manner
+        terse = rng.random() < 0.5
+        worded = [rule.terse if terse else rule.verbose for rule in rules]
+    rng.shuffle(worded)
+    system = " ".join(worded)
+    if not told.keys() & set(ASKED.values()):
+        return replace(speakers.plain(), system=system, constraints=rules)
+    name, role, hobby = (told.get(family, "") for family in ("figure", "persona", "hobby"))
+    return Speaker(voice("neutral"), name, role, hobby, system, constraints=rules)
+
+
+def write(number: int, seed: int, before: Sequence[Sequence[Message]], library: topics.Library) -> Far:
+    """The `number`-th dialogue of a seed; its plain turns are those of chats `before`."""
+    rng = Random(f"far/{seed}/{number}")
+    who = speaker(rng)
+    script = Script(who, library, (), rng)
+    count = int(rng.triangular(0, LONGEST, OFTEN))
+    if rng.random() < COMPLIANT:
+        history = [message for _ in range(count) for message in _plain_turn(script)]
+    else:
+        history = []
+        while len(history) < 2 * count:
+            history += rng.choice(before)
+        history = history[-2 * count :] if count else []
+    learned = 1 if rng.random() < 0.4 else 2
+    last = [message for exchange in _last_turns(script, learned) for message in exchange]
+    chat = [*history, *last]
+    if history and rng.random() < FIRST_MESSAGE:
+        return Far([Message("user", joined(who.system, chat[0].content)), *chat[1:]], learned)
+    return Far([Message("system", who.system), *chat], learned)
+
+
+def _last_turns(script: Script, count: int) -> list[tuple[Message, Message]]:
+    """Exchanges, most of which ask for what the instruction alone tells, each for something else."""
+    kinds = [kind for kind, family in ASKED.items() if family in script.speaker.families()]
+    script.rng.shuffle(kinds)
+    made: list[tuple[Message, Message]] = []
+    while len(made) < count:
+        if not kinds or script.rng.random() > ASK:
+            made.append(_plain_turn(script))
+            continue
+        kind = kinds.pop()
+        user = rough(script.rng.choice(strange.known()[ASKED[kind]].asks), script.rng)
+        try:
+            made.append((Message("user", user), Message("assistant", script.speaker.say(Turn(user, kind), script.rng))))
+        except NoReplyError:
+            continue
+    return made
+
+
+def _plain_turn(script: Script) -> tuple[Message, Message]:
+    """An exchange that does not ask for what the instruction tells."""
+    while True:
+        turn, reply = scripts.answered(script, 1, 3)
+        if turn.kind not in (*ASKED, "attack"):
+            return Message("user", turn.user), Message("assistant", reply)
+
+
+def library() -> topics.Library:
+    return topics.read(TOPICS)
