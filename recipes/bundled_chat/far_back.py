@@ -77,7 +77,7 @@ def _some(exchanges: Sequence[range], room: int, rng: Random) -> list[range]:
 def examples(stage: FarBack, recipe: Recipe, template: ChatTemplate, data: Path) -> Iterator[Example]:
     """Rows of all kinds, one kind after the other."""
     seed = recipe.seed + SEED
-    before, library = list(chats.plain(seed, PLAIN)), far.library()
+    before, library = list(chats.plain(seed, PLAIN, orders=far.ORDERS)), far.library()
     total = stage.thinned + stage.whole
     for number in track(range(total), "writing dialogues"):
         dialogue = far.write(number, seed, before, library)

@@ -19,13 +19,14 @@ from recipes.bundled_chat.dialogues.scripts import Script
 from recipes.bundled_chat.dialogues.speakers import ASKED, NoReplyError, Speaker
 from recipes.bundled_chat.dialogues.stream import TOPICS
 from recipes.bundled_chat.dialogues.turns import Turn, rough
-from recipes.bundled_chat.dialogues.voices import voice
+from recipes.bundled_chat.dialogues.voices import shipped, voice
 
 # How often a dialogue tells who it is, and one more family that shows in every reply.
 TOLD = {"figure": 0.75, "hobby": 0.75, "persona": 0.2}
 STYLED = 0.55
 # As often as in the second tuning, without those that the evaluation holds out.
 STYLE = {name: weight for name, weight in constraints.FIRM_STYLE.items() if name not in ("haiku", "sentence", "emoji")}
+ORDERED = (*TOLD, *STYLE)
 # Of the last turns, so many ask for what only the instruction tells.
 ASK = 0.7
 # In so many dialogues the turns before obey the instruction.
@@ -34,6 +35,10 @@ COMPLIANT = 0.2
 FIRST_MESSAGE = 0.1
 # Turns before the last ones: at most, and most often.
 LONGEST, OFTEN = 40, 24
+# So many are with a shipped persona.
+SHIPPED = 0.15
+# Of the messages that are answered under the instruction, so many order something else, which is not heeded.
+ORDERS = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,9 @@ class Far:
 
 
 def speaker(rng: Random) -> Speaker:
-    """Whoever an instruction makes of the plain assistant, in training values and the families' words."""
+    """A shipped persona, or whoever an instruction of training values makes of the plain assistant."""
+    if rng.random() < SHIPPED:
+        return replace(speakers.shipped_speaker(rng.choice(shipped()), rng), reminder="")
     known = strange.known()
     picked = [name for name, share in TOLD.items() if rng.random() < share]
     if rng.random() < STYLED or not picked:
@@ -102,14 +109,21 @@ def _last_turns(script: Script, count: int) -> list[tuple[Message, Message]]:
             made.append((Message("user", user), Message("assistant", script.speaker.say(Turn(user, kind), script.rng))))
         except NoReplyError:
             continue
-    return made
+    return [(_ordering(user, script.rng), reply) for user, reply in made]
+
+
+def _ordering(message: Message, rng: Random) -> Message:
+    if rng.random() > ORDERS:
+        return message
+    order = families.draw(strange.known(), list(ORDERED), rng, most=2, split="train").text(terse=rng.random() < 0.5)
+    return Message("user", joined(order, message.content))
 
 
 def _plain_turn(script: Script) -> tuple[Message, Message]:
-    """An exchange that does not ask for what the instruction tells."""
+    """An exchange that does not ask for what an instruction of the families tells."""
     while True:
         turn, reply = scripts.answered(script, 1, 3)
-        if turn.kind not in (*ASKED, "attack"):
+        if not script.speaker.constraints or turn.kind not in (*ASKED, "attack"):
             return Message("user", turn.user), Message("assistant", reply)
 
 
