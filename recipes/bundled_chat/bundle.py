@@ -1,6 +1,6 @@
 """Put the finished weights where the product finds them, in half the size, and plot how they came about.
 
-Run `python -m recipes.bundled_chat.bundle --out DIR` after Ghost Attention.
+Run `python -m recipes.bundled_chat.bundle --out DIR` after the last tuning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from assistant.engines.catalog import BUNDLED_FOLDER
 from recipes.bundled_chat.config import HERE, load
-from recipes.bundled_chat.ghost import finished
+from recipes.bundled_chat.far_back import FINISHED
 
 LIMIT_MB = 60
 
@@ -48,7 +48,7 @@ def plot(out: Path, target: Path) -> None:
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Copy weights (bfloat16), tokenizer and template into the package."""
     recipe = load()
-    trained = finished(recipe.ghost_attention, out)
+    trained = out / FINISHED
     tokenizer = AutoTokenizer.from_pretrained(trained)
     model = LlamaForCausalLM.from_pretrained(trained, dtype=torch.bfloat16)
     model.config.max_position_embeddings = tokenizer.model_max_length = recipe.window

@@ -81,7 +81,7 @@ def tune(recipe: Ghost, model: Path, data: Path, rehearsal: Path | None, out: Pa
 
 
 def finished(recipe: Ghost, out: Path) -> Path:
-    """The model that ships."""
+    """The model of the last round."""
     passes = sum(len(round.passes) for round in recipe.rounds)
     return out / f"round-{len(recipe.rounds)}" / f"pass-{passes}" / "model"
 
