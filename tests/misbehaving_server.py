@@ -3,7 +3,8 @@
     with MisbehavingServer() as server:
         server.then(says("Hello", " there."), refuses(429, headers={"Retry-After": "0"}), breaks_off("Hel"))
 
-Each POST takes the next action; `server.requests` keeps path, headers and body of every request.
+Each POST takes the next action; `server.requests` keeps path, headers and body of every request, and of each POST the
+port that it came from.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    port: int = 0
 
 
 Action = Callable[["Handler", dict[str, Any]], None]
@@ -47,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.owner.requests.append(Asked(self.path, dict(self.headers), body))
+        self.owner.requests.append(Asked(self.path, dict(self.headers), body, self.client_address[1]))
         if self.path not in ("/v1/chat/completions", "/v1/completions"):
             self.answer(404, "{}")
             return

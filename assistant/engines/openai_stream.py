@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ LONGEST_WAIT = 60.0
 # Of an answer that is an error, this much is read.
 ERROR_BYTES = 1 << 16
 SHOWN = 200
+# How long the body's end may come after the stream's own.
+ENDING_SECONDS = 0.2
 
 Chunk = dict[str, Any]
 
@@ -72,8 +74,14 @@ async def _chunks(response: httpx2.Response) -> AsyncGenerator[Chunk, None]:
     if kind != "text/event-stream":
         said = _message(await _beginning(response)) or "nothing"
         raise EngineError(f"the server answers with {kind or 'no content type'} instead of a stream: {said}")
-    async for event in httpx2.EventSource(response):
+    events = aiter(httpx2.EventSource(response))
+    async for event in events:
         if event.data.strip() == "[DONE]":
+            # A connection whose answer was not read to its end serves no other request, and making one takes time.
+            with suppress(TimeoutError, httpx2.HTTPError):
+                async with asyncio.timeout(ENDING_SECONDS):
+                    async for _ in events:
+                        pass
             return
         try:
             chunk = json.loads(event.data)

@@ -95,14 +95,6 @@ async def test_a_lock_at_the_end_of_a_reply_takes_no_verdict_with_it(store: Stor
     assert store.withheld(turn.reply_id) == ["the treasure is here"]
 
 
-async def test_a_title_that_cannot_be_set_holds_no_conversation_up(store: Store) -> None:
-    locked = Unwilling(store, LockedError("locked"), 1, ("set_title",))
-    conversation = start(store)
-    turn = await Assistant(locked, ScriptedEngine(["arr"])).send(conversation, "hi")  # type: ignore[arg-type]
-    assert isinstance(await turn.wait(), Finished)
-    assert store.conversation(conversation).title == "hi"
-
-
 async def test_a_turn_that_cannot_begin_leaves_a_failed_reply(store: Store) -> None:
     conversation = start(store)
     first = await Assistant(store, ScriptedEngine(["arr"])).send(conversation, "ahoy")

@@ -32,6 +32,7 @@ from guardrails.messages import Message
 from guardrails.rendering import RenderingError
 from tests.misbehaving_server import (
     Action,
+    Handler,
     MisbehavingServer,
     breaks_off,
     chunk,
@@ -111,6 +112,31 @@ async def test_candidates_are_requests_of_their_own(server: MisbehavingServer) -
     assert {delta.candidate for delta in deltas if delta.finish_reason} == {0, 1, 2}
     assert sorted(asked.body["seed"] for asked in server.posts) == [5, 6, 7]
     assert sorted(delta.text for delta in deltas if delta.text) == ["a", "b", "c"]
+
+
+async def test_replies_follow_each_other_on_one_connection(server: MisbehavingServer) -> None:
+    # A reply was once left at its last event, before the end of its body, and the next one needed a new connection.
+    server.then(*[says("word")] * 5)
+    engine = connect(server)
+    for _ in range(5):
+        assert [delta.text async for delta in engine.generate(engine.template.render(TALK).ids, SAMPLING)]
+    await engine.close()
+    assert len({asked.port for asked in server.posts}) == 1
+
+
+async def test_a_body_that_does_not_end_holds_no_finished_reply_up(server: MisbehavingServer) -> None:
+    woken = threading.Event()
+
+    def never_ends(handler: Handler, body: dict[str, Any]) -> None:
+        handler.end = lambda: None  # type: ignore[method-assign]
+        says("word")(handler, body)
+        woken.wait(30)
+
+    server.then(never_ends)
+    started = time.monotonic()
+    assert text(await collect(connect(server, timeout=20))) == "word"
+    assert time.monotonic() - started < 5
+    woken.set()
 
 
 async def test_a_stop_string_ends_the_reply_and_is_cut(server: MisbehavingServer) -> None:
