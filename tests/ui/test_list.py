@@ -112,3 +112,29 @@ def test_search_finds_a_message_and_opens_it(page: Page, site: Site) -> None:
     expect(replies(page).last).to_contain_text("Zebras have stripes.")
     page.locator("#search").get_by_role("textbox").fill("xylophone")
     expect(page.locator("#conversations")).to_contain_text("Nothing found")
+
+
+def below(page: Page) -> float:
+    """How many pixels of the conversation are below what is seen."""
+    gap: float = page.evaluate(
+        "() => { const box = document.querySelector('#scroll');"
+        " return box.scrollHeight - box.scrollTop - box.clientHeight }"
+    )
+    return gap
+
+
+def test_an_opened_conversation_shows_its_very_end(page: Page, site: Site) -> None:
+    talk(page, site, "About mountains")
+    for number in range(7):
+        site.say(f"Mountain {number} is high. " * 25)
+        say(page, f"And number {number}?")
+        expect(replies(page).last).to_contain_text(f"Mountain {number}")
+    talk(page, site, "About valleys")
+    item(page, "About mountains").locator('[data-act="open"]').first.click()
+    expect(page.locator("#header")).to_contain_text("About mountains")
+    page.wait_for_timeout(1500)
+    assert below(page) <= 1
+    page.reload()
+    expect(replies(page).last).to_contain_text("Mountain 6")
+    page.wait_for_timeout(1500)
+    assert below(page) <= 1

@@ -20,6 +20,9 @@
   const composer = () => find('#composer textarea');
   const running = () => Boolean(find('#header [data-running="yes"]'));
   const toBottom = () => { const box = find('#scroll'); if (box) box.scrollTop = box.scrollHeight; };
+  const keepUp = () => { if (following && !target) toBottom(); };
+  // What is drawn may still change its height: a gap closes, a font comes.
+  const heights = new ResizeObserver(keepUp);
 
   window.steadfast = {
     // A button of ours was pressed: what the browser itself has to do.
@@ -53,13 +56,15 @@
       for (const id of opened) element.querySelector(`#${id} .safety`)?.setAttribute('open', '');
       if (element.closest('#header')) place(element.querySelector('[data-conversation]'));
       restored ? keep() : restore();
-      if (!element.closest('#scroll')) return;
+      const box = element.closest('#scroll');
+      if (!box) return;
+      for (const part of box.children) heights.observe(part);
       const found = target && document.getElementById(target);
       if (found) {
         found.scrollIntoView({block: 'center'});
         found.classList.add('found');
         target = null;
-      } else if (following && !target) toBottom();
+      } else keepUp();
     },
   };
 
@@ -73,7 +78,7 @@
     source = slot && new EventSource(`live/${reply}`);
     source?.addEventListener('message', (event) => {
       slot.innerHTML = JSON.parse(event.data);
-      if (following && !target) toBottom();
+      keepUp();
     });
     source?.addEventListener('end', (event) => { event.target.close(); act('ended'); });
   };
@@ -148,6 +153,7 @@
     const safety = event.target.closest('.safety > summary')?.parentElement;
     if (!safety) return;
     opened[safety.open ? 'delete' : 'add'](safety.closest('.message').id);
+    following = false; // what was clicked stays where it is
     requestAnimationFrame(() => safety.scrollIntoView({block: 'nearest'})); // it may open under the line for typing
   });
 
