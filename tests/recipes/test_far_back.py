@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from gatt import families
 from gatt.dataset.revalue import copied
 from gatt.families import words_of
+from guardrails.messages import Message
 from recipes.bundled_chat import chats, far_back, loop, strange, tune
 from recipes.bundled_chat.config import Architecture, load
 from recipes.bundled_chat.dialogues import far
 from recipes.bundled_chat.dialogues.far import Far
+from recipes.bundled_chat.values import MADE
 from tests.scripted_engine import bundled_template
 
 WINDOW = 1152
@@ -29,14 +31,14 @@ def dialogue(number: int) -> Far:
 
 
 @cache
-def before() -> list[list[far.Message]]:
+def before() -> list[list[Message]]:
     return list(chats.plain(9, 60))
 
 
 def test_strange_values_are_many_and_none_that_evaluation_keeps() -> None:
     shipped = families.load()
     kept = {one.value.casefold() for family in shipped.values() if copied(family) for one in family.split("test")}
-    for name in strange.values.MADE:
+    for name in MADE:
         learned = {entry.value.casefold() for entry in strange.known()[name].split("train")}
         assert len(learned) > 4000
         assert not learned & kept
@@ -134,7 +136,9 @@ def test_counted_positions_give_the_loss_that_none_give() -> None:
 
 def test_batches_carry_the_positions_of_their_rows() -> None:
     rows = [tune.Example([7] * n, [7] * n, n, [*range(9), *range(100, 91 + n)]) for n in (100, 110)]
-    ((ids, labels, positions),) = tune.batches_of(rows * 4, 8 * 128, pad_id=0, seed=1, lengths=far_back.LENGTHS)
+    (batch,) = tune.batches_of(rows * 4, 8 * 128, pad_id=0, seed=1, lengths=far_back.LENGTHS)
+    assert len(batch) == 3
+    ids, labels, positions = batch
     assert ids.shape == labels.shape == positions.shape == (8, 128)
     for row in range(8):
         length = int((labels[row] != loop.IGNORED).sum())

@@ -36,8 +36,10 @@ def test_exactly_the_replies_and_their_end_tokens_are_learned(system: str, turns
 def test_batches_hold_whole_examples_of_like_length_and_pad_with_nothing_to_learn() -> None:
     made = [tune.Example([7] * n, [7] * n, n) for n in (100, 120, 128, 129, 180, 2000)]
     batches = tune.batches_of(made * 8, 8 * 128, pad_id=0, seed=1)
-    assert {tuple(ids.shape) for ids, _ in batches} == {(8, 128), (5, 192)}
-    for ids, labels in batches:
+    assert {tuple(batch[0].shape) for batch in batches} == {(8, 128), (5, 192)}
+    for batch in batches:
+        assert len(batch) == 2  # no positions, where none are skipped
+        ids, labels = batch
         assert torch.equal(labels == loop.IGNORED, ids == 0)
 
 
