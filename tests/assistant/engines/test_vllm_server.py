@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
@@ -85,8 +85,10 @@ def settings(server: Server) -> OpenAISettings:
 
 
 @pytest.fixture
-def engine(settings: OpenAISettings) -> OpenAIEngine:
-    return OpenAIEngine(settings)
+async def engine(settings: OpenAISettings) -> AsyncIterator[OpenAIEngine]:
+    made = OpenAIEngine(settings)
+    yield made
+    await made.close()  # its connections outlive a reply
 
 
 @pytest.fixture
