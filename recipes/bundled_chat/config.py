@@ -93,7 +93,10 @@ class Ghost(Strict):
 
 
 class FarBack(Stage):
-    """The last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings."""
+    """The last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings.
+
+    `thinned` ones have lost exchanges in between and keep their positions, `whole` ones have not.
+    """
 
     thinned: int
     whole: int

@@ -24,8 +24,9 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from guardrails.rendering import ChatTemplate
 from recipes.bundled_chat import chats, ghost, tune
 from recipes.bundled_chat.config import FarBack, Recipe, load
-from recipes.bundled_chat.dialogues import far
+from recipes.bundled_chat.dialogues import far, topics
 from recipes.bundled_chat.dialogues.far import Far
+from recipes.bundled_chat.dialogues.stream import TOPICS
 from recipes.bundled_chat.loop import IGNORED, on_device, train
 from recipes.bundled_chat.tune import Example
 
@@ -77,7 +78,7 @@ def _some(exchanges: Sequence[range], room: int, rng: Random) -> list[range]:
 def examples(stage: FarBack, recipe: Recipe, template: ChatTemplate, data: Path) -> Iterator[Example]:
     """Rows of all kinds, one kind after the other."""
     seed = recipe.seed + SEED
-    before, library = list(chats.plain(seed, PLAIN, orders=far.ORDERS)), far.library()
+    before, library = list(chats.plain(seed, PLAIN, orders=far.ORDERS)), topics.read(TOPICS)
     total = stage.thinned + stage.whole
     for number in track(range(total), "writing dialogues"):
         dialogue = far.write(number, seed, before, library)
@@ -91,7 +92,7 @@ def examples(stage: FarBack, recipe: Recipe, template: ChatTemplate, data: Path)
 def validation(recipe: Recipe, template: ChatTemplate) -> list[Example]:
     """Whole dialogues of another seed."""
     seed = recipe.seed + SEED + 1
-    before, library = list(chats.plain(seed, VALIDATION)), far.library()
+    before, library = list(chats.plain(seed, VALIDATION)), topics.read(TOPICS)
     rng = Random(seed)
     return [
         example(far.write(number, seed, before, library), template, recipe.window, rng, whole=True)

@@ -16,8 +16,9 @@ from gatt.families import words_of
 from guardrails.messages import Message
 from recipes.bundled_chat import chats, far_back, loop, strange, tune
 from recipes.bundled_chat.config import Architecture, load
-from recipes.bundled_chat.dialogues import far
+from recipes.bundled_chat.dialogues import far, topics
 from recipes.bundled_chat.dialogues.far import Far
+from recipes.bundled_chat.dialogues.stream import TOPICS
 from recipes.bundled_chat.values import MADE
 from tests.scripted_engine import bundled_template
 
@@ -27,7 +28,7 @@ numbers = st.integers(0, 10**6)
 
 @cache
 def dialogue(number: int) -> Far:
-    return far.write(number, 1, before(), far.library())
+    return far.write(number, 1, before(), topics.read(TOPICS))
 
 
 @cache
@@ -74,7 +75,7 @@ def test_what_is_learned_obeys_and_asks_in_the_words_of_training(number: int) ->
 
 
 def test_the_same_number_writes_the_same_dialogue() -> None:
-    again = far.write(7, 1, before(), far.library())
+    again = far.write(7, 1, before(), topics.read(TOPICS))
     assert again == dialogue(7)
     assert again != dialogue(8)
 

@@ -9,7 +9,7 @@ from functools import cache
 from random import Random
 
 from gatt import families
-from gatt.families import Constraint, Family
+from gatt.families import Constraint, Family, Split
 from recipes.bundled_chat import values
 from recipes.bundled_chat.dialogues.turns import one_of, sentences, table
 
@@ -54,10 +54,12 @@ def draw(
     return drawn(picked, rng)
 
 
-def drawn(names: Sequence[str], rng: Random) -> tuple[Constraint, ...]:
-    """One constraint of each named family, in the order of applying."""
+def drawn(
+    names: Sequence[str], rng: Random, among: Mapping[str, Family] | None = None, split: Split = "all"
+) -> tuple[Constraint, ...]:
+    """One constraint of each named family, in the order of applying; `among` other families than the known ones."""
     ordered = sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else -1)
-    return families.only(known(), ordered, rng, split="all").constraints
+    return families.only(among or known(), ordered, rng, split=split).constraints
 
 
 def apply(constraint: Constraint, text: str, rng: Random, kind: str = "") -> str:

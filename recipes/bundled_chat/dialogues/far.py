@@ -17,9 +17,8 @@ from recipes.bundled_chat import strange
 from recipes.bundled_chat.dialogues import constraints, scripts, speakers, topics
 from recipes.bundled_chat.dialogues.scripts import Script
 from recipes.bundled_chat.dialogues.speakers import ASKED, NoReplyError, Speaker
-from recipes.bundled_chat.dialogues.stream import TOPICS
 from recipes.bundled_chat.dialogues.turns import Turn, rough
-from recipes.bundled_chat.dialogues.voices import shipped, voice
+from recipes.bundled_chat.dialogues.voices import shipped
 
 # How often a dialogue tells who it is, and one more family that shows in every reply.
 TOLD = {"figure": 0.75, "hobby": 0.75, "persona": 0.2}
@@ -53,24 +52,17 @@ def speaker(rng: Random) -> Speaker:
     """A shipped persona, or whoever an instruction of training values makes of the plain assistant."""
     if rng.random() < SHIPPED:
         return replace(speakers.shipped_speaker(rng.choice(shipped()), rng), reminder="")
-    known = strange.known()
     picked = [name for name, share in TOLD.items() if rng.random() < share]
     if rng.random() < STYLED or not picked:
         (style,) = rng.choices(list(STYLE), list(STYLE.values()))
         picked.append(style)
-    ordered = sorted(picked, key=lambda name: constraints.ORDER.index(name) if name in constraints.ORDER else -1)
-    rules = families.only(known, ordered, rng, split="train").constraints
-    told = {rule.family: rule.value for rule in rules}
+    rules = constraints.drawn(picked, rng, strange.known(), split="train")
     worded = [rule.terse if rng.random() < 0.5 else rule.verbose for rule in rules]
     if rng.random() < 0.8:  # mostly all in one manner
         terse = rng.random() < 0.5
         worded = [rule.terse if terse else rule.verbose for rule in rules]
     rng.shuffle(worded)
-    system = " ".join(worded)
-    if not told.keys() & set(ASKED.values()):
-        return replace(speakers.plain(), system=system, constraints=rules)
-    name, role, hobby = (told.get(family, "") for family in ("figure", "persona", "hobby"))
-    return Speaker(voice("neutral"), name, role, hobby, system, constraints=rules)
+    return speakers.obeying(rules, " ".join(worded))
 
 
 def write(number: int, seed: int, before: Sequence[Sequence[Message]], library: topics.Library) -> Far:
@@ -125,7 +117,3 @@ def _plain_turn(script: Script) -> tuple[Message, Message]:
         turn, reply = scripts.answered(script, 1, 3)
         if not script.speaker.constraints or turn.kind not in (*ASKED, "attack"):
             return Message("user", turn.user), Message("assistant", reply)
-
-
-def library() -> topics.Library:
-    return topics.read(TOPICS)

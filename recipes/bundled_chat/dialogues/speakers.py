@@ -152,13 +152,17 @@ def instructed(rng: Random, *, firm: bool = False) -> Speaker:
     rules = constraints.drawn(who, rng) + constraints.draw(rng, 1 if who else 3, who, weights)
     if not rules:
         return instructed(rng, firm=firm)
-    told = {rule.family: rule.value for rule in rules}
     terse = rng.random() < 0.4
     worded = [rule.terse if terse else rule.verbose for rule in rules]
     rng.shuffle(worded)
     head = "You are a helpful assistant. " if not who and rng.random() < 0.3 else ""
-    system = head + " ".join(worded)
-    if not who:
+    return obeying(rules, head + " ".join(worded))
+
+
+def obeying(rules: tuple[Constraint, ...], system: str) -> Speaker:
+    """The plain assistant under `rules`, or whoever they make of it; `system` is their words."""
+    told = {rule.family: rule.value for rule in rules}
+    if not told.keys() & set(ASKED.values()):
         return replace(plain(), system=system, constraints=rules)
     own_name, role, hobby = (told.get(family, "") for family in ("figure", "persona", "hobby"))
     return Speaker(voice("neutral"), own_name, role, hobby, system, constraints=rules)
