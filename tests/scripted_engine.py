@@ -26,11 +26,15 @@ BUNDLED = Path(assistant.__file__).parent / "bundled"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One scripted reply: seconds before each token, after how many tokens the engine fails (if it does)."""
+    """One scripted reply: seconds before each token, after how many tokens the engine fails (if it does).
+
+    An endless one goes no further than its text and does not end: whoever is to see it unfinished may be slow.
+    """
 
     text: str
     delay: float = 0.0
     fail_after: int | None = None
+    endless: bool = False
 
 
 @cache
@@ -99,7 +103,7 @@ class ScriptedEngine:
             finish: FinishReason | None = None
             if cuts:
                 text, finish = text[: min(cuts)], "stop"
-            elif index + 1 == len(ids) and reply.fail_after != len(ids):
+            elif index + 1 == len(ids) and reply.fail_after != len(ids) and not reply.endless:
                 finish = "stop" if len(ids) <= limit else "length"
             elif index + 1 == limit:
                 finish = "length"
@@ -109,6 +113,8 @@ class ScriptedEngine:
             if finish is not None:
                 return
             shown = text
+        if reply.endless:
+            await asyncio.Event().wait()
         if reply.fail_after is not None:
             raise EngineError("the scripted engine failed as told")
         yield Delta(candidate, (), "", "stop")

@@ -2,7 +2,8 @@
 
     python -m tests.ui.scripted_site DATABASE PORT REPLY...
 
-Each reply comes a token every 50 ms. Prints the page's address once it can be opened.
+Each reply comes a token every 50 ms; one whose text ends in three dots does not end. Prints the page's address once it
+can be opened.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ui.server import make_app, make_server, serve
 
 def main(database: str, port: str, *replies: str) -> None:
     """Serve until the process is told to end."""
-    engine = ScriptedEngine([Reply(text, delay=0.05) for text in replies])
+    engine = ScriptedEngine([Reply(text, delay=0.05, endless=text.endswith("...")) for text in replies])
     with Store.open(database) as store, socket.create_server(("127.0.0.1", int(port))) as listener:
         library = PersonaLibrary(Path(database).with_name("personas"))
         server = make_server(make_app(Assistant(store, engine), library, persona="professor"))

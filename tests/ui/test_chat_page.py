@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, expect
@@ -15,7 +16,8 @@ from assistant.store.store import Store
 from tests.scripted_engine import Reply, ScriptedEngine
 from tests.ui.conftest import PATIENCE_MS, Site, composer, open_page, replies, say
 
-SLOW = Reply("one two three four five six seven eight nine ten " * 12, delay=0.05)
+SLOW = Reply("one two three four five six seven eight nine ten " * 12, delay=0.08)
+ENDLESS = replace(SLOW, endless=True)
 
 
 def test_a_first_message_gets_its_reply_and_a_place_in_the_list(page: Page, site: Site) -> None:
@@ -59,7 +61,7 @@ def test_twenty_turns_with_a_persona(page: Page, site: Site) -> None:
 
 
 def test_stop_keeps_what_came(page: Page, site: Site) -> None:
-    site.say(SLOW, "All of it.")
+    site.say(ENDLESS, "All of it.")
     say(page, "Count")
     expect(page.locator("#live .text")).to_contain_text("three")
     page.locator("#stop").click()
@@ -111,7 +113,7 @@ def test_a_reload_in_mid_reply_finds_it_growing(page: Page, site: Site) -> None:
 
 
 def test_two_tabs_show_the_same_growing_reply(page: Page, context: BrowserContext, site: Site) -> None:
-    site.say("Hello.", SLOW)
+    site.say("Hello.", ENDLESS)
     say(page, "Hi")
     expect(replies(page).last).to_contain_text("Hello.")
     second = open_page(context, page.url)

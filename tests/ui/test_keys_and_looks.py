@@ -31,7 +31,7 @@ and $E = mc^2$, or $$\\frac{a}{b}$$ and \\(x^2\\)."""
 
 
 def test_keys(page: Page, site: Site) -> None:
-    site.say("Fine.", Reply("on and on " * 60, delay=0.05))
+    site.say("Fine.", Reply("on and on " * 60, delay=0.05, endless=True))
     composer(page).press("Control+k")
     expect(page.locator("#search").get_by_role("textbox")).to_be_focused()
     page.keyboard.press("Control+/")

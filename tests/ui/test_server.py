@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, expect
 from assistant.store.store import Store
 from tests.ui.conftest import open_page, replies, say
 
-LONG = "one two three four five six seven eight nine ten " * 40
+UNFINISHED = "one two three four five six seven eight nine ten " * 3 + "..."
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,7 +72,7 @@ def test_a_server_that_goes_down_in_mid_reply_comes_back_with_what_there_was(
 ) -> None:
     database = str(tmp_path / "chat.db")
     site = ["-m", "tests.ui.scripted_site", database]
-    with process(*site, "0", LONG) as (server, url):
+    with process(*site, "0", UNFINISHED) as (server, url):
         page = open_page(context, url)
         say(page, "Count")
         # So much is stored by now, too: that happens twice a second.

@@ -7,8 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.scripted_engine import Reply
 from tests.ui.conftest import Site, composer, open_page, replies, say
 
-# It grows for half a minute, to the persona's limit of tokens.
-GROWING = Reply("one two three four five six seven eight nine ten " * 20, delay=0.2)
+GROWING = Reply("one two three four five six seven eight nine ten " * 20, delay=0.2, endless=True)
 # Longer than a page waits between two questions for news, shorter than it waits for an answer.
 SETTLED_MS = 3_500
 SOON_MS = 5_000
@@ -30,7 +29,7 @@ def test_many_tabs_leave_each_other_their_connections(context: BrowserContext, s
 
 
 def test_another_conversation_s_reply_never_stands_in_the_open_one(page: Page, site: Site) -> None:
-    site.say(Reply("alpha " * 300, delay=0.05), Reply("beta " * 300, delay=0.05))
+    site.say(*(Reply(f"{word} " * 50, delay=0.05, endless=True) for word in ("alpha", "beta")))
     say(page, "The first")
     expect(page.locator("#live .text")).to_contain_text("alpha")
     page.locator("#new-chat").click()
