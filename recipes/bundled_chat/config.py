@@ -96,10 +96,12 @@ class FarBack(Stage):
     """The last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings.
 
     `thinned` ones have lost exchanges in between and keep their positions, `whole` ones have not.
+    `spelled` are short chats in capitals or small letters.
     """
 
     thinned: int
     whole: int
+    spelled: int
     firm: int
     rehearsed: int
 

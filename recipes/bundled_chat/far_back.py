@@ -24,7 +24,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from guardrails.rendering import ChatTemplate
 from recipes.bundled_chat import chats, ghost, tune
 from recipes.bundled_chat.config import FarBack, Recipe, load
-from recipes.bundled_chat.dialogues import far, topics
+from recipes.bundled_chat.dialogues import far, spelled, topics
 from recipes.bundled_chat.dialogues.far import Far
 from recipes.bundled_chat.dialogues.stream import TOPICS
 from recipes.bundled_chat.loop import IGNORED, on_device, train
@@ -84,9 +84,14 @@ def examples(stage: FarBack, recipe: Recipe, template: ChatTemplate, data: Path)
         dialogue = far.write(number, seed, before, library)
         rng = Random(f"thinned/{seed}/{number}")
         yield example(dialogue, template, recipe.window, rng, whole=number >= stage.thinned)
+    yield from (_unskipped(tune.example(spelled.write(number, seed), template)) for number in range(stage.spelled))
     for count, firm in ((stage.firm, True), (stage.rehearsed, False)):
         made = tune.examples(template, data, count, seed, firm=firm)
-        yield from (replace(one, positions=list(range(len(one.ids)))) for one in made)
+        yield from map(_unskipped, made)
+
+
+def _unskipped(row: Example) -> Example:
+    return replace(row, positions=list(range(len(row.ids))))
 
 
 def validation(recipe: Recipe, template: ChatTemplate) -> list[Example]:
@@ -103,11 +108,12 @@ def validation(recipe: Recipe, template: ChatTemplate) -> list[Example]:
 def main(
     data: Annotated[Path, typer.Option(help="Folder of the training text; harmful_prompts.jsonl is in ../safety.")],
     out: Annotated[Path, typer.Option(help="Working folder of the recipe.")],
+    begin: Annotated[Path | None, typer.Option(help="Model to begin with, rather than Ghost Attention's.")] = None,
 ) -> None:
     """Tune the model of Ghost Attention's last round once more: the one that ships."""
     recipe = load()
     stage = recipe.far_back
-    source = ghost.finished(recipe.ghost_attention, out)
+    source = begin or ghost.finished(recipe.ghost_attention, out)
     torch.manual_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(source)
     template = ChatTemplate(tokenizer)

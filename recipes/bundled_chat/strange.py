@@ -1,12 +1,14 @@
 """Values made of words that no language has, which cannot be known by heart: they must be copied, piece by piece.
 
 Made-up names of syllables (values.py) have few different pieces, and what a small model has seldom copied it copies
-wrongly. Here the pieces are those of the model's own vocabulary, each as likely as any other.
+wrongly. Here the pieces are those of the model's own vocabulary, each as likely as any other: those that begin a word,
+a single letter or a whole word of their own, and those inside one.
 """
 
 from __future__ import annotations
 
 import re
+import string
 from functools import cache
 from random import Random
 
@@ -25,21 +27,36 @@ STRANGE, ALONE = 0.6, 0.2
 WORD = re.compile(r"[A-Za-z]{3,}")
 # They hold a value together.
 JOINTS = ("the", "and", "for", "with", "about")
+# How a token that begins a word is written in the vocabulary.
+SPACE = "\u0120"
+# Of the words, so many begin with a single letter, and so many have none, one or two pieces more.
+LETTER, MORE = 0.15, (25, 45, 30)
 
 
 @cache
-def pieces() -> tuple[str, ...]:
-    """The tokens of the bundled vocabulary that are two to five small letters inside a word."""
-    return tuple(token for token in sorted(load_tokenizer(BUNDLED_FOLDER).get_vocab()) if _inside(token))
+def pieces() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tokens of the bundled vocabulary that are small letters: what begins a word, and at most five inside one."""
+    tokens = sorted(load_tokenizer(BUNDLED_FOLDER).get_vocab())
+    beginnings = tuple(token[1:] for token in tokens if re.fullmatch(f"{SPACE}[a-z]+", token))
+    return beginnings, tuple(token for token in tokens if re.fullmatch("[a-z]{1,5}", token))
 
 
-def _inside(token: str) -> bool:
-    return re.fullmatch("[a-z]{2,5}", token) is not None
+@cache
+def kept_words() -> frozenset[str]:
+    """The words of the values that are kept for evaluation."""
+    kept = (one.value for family in families.load().values() if copied(family) for one in family.split("test"))
+    return frozenset(word for value in kept for word in WORD.findall(value.casefold()) if word not in JOINTS)
 
 
 def word(rng: Random) -> str:
-    """A word of two or three pieces."""
-    return "".join(rng.choices(pieces(), k=2 if rng.random() < 0.6 else 3))
+    """A word of one to three pieces, three letters at least, and none that evaluation keeps."""
+    beginnings, inside = pieces()
+    while True:
+        beginning = rng.choice(string.ascii_lowercase if rng.random() < LETTER else beginnings)
+        (more,) = rng.choices(range(len(MORE)), MORE)
+        made = beginning + "".join(rng.choices(inside, k=more))
+        if WORD.fullmatch(made) and made not in kept_words():
+            return made
 
 
 def estranged(value: str, rng: Random) -> str:
@@ -56,11 +73,16 @@ def estranged(value: str, rng: Random) -> str:
     return WORD.sub(another, value)
 
 
+def value(rng: Random) -> str:
+    """A strange value of some family."""
+    return estranged(rng.choice(list(values.MADE.values()))(rng), rng)
+
+
 @cache
 def known() -> dict[str, Family]:
     """The families with strange values beside the others, none of them one that is kept for evaluation."""
-    loaded = families.load()
-    kept = {one.value.casefold() for family in loaded.values() if copied(family) for one in family.split("test")}
+    shipped = families.load().values()
+    kept = {one.value.casefold() for family in shipped if copied(family) for one in family.split("test")}
     return {name: _with(name, family, kept) for name, family in values.extended().items()}
 
 

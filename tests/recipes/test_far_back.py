@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from functools import cache
 from random import Random
 
@@ -16,7 +17,7 @@ from gatt.families import words_of
 from guardrails.messages import Message
 from recipes.bundled_chat import chats, far_back, loop, strange, tune
 from recipes.bundled_chat.config import Architecture, load
-from recipes.bundled_chat.dialogues import far, topics
+from recipes.bundled_chat.dialogues import far, spelled, topics
 from recipes.bundled_chat.dialogues.far import Far
 from recipes.bundled_chat.dialogues.stream import TOPICS
 from recipes.bundled_chat.values import MADE
@@ -56,6 +57,33 @@ def test_a_strange_value_keeps_its_form(value: str, seed: int) -> None:
         assert old[0].isupper() == new[0].isupper() or len(made.split()) == 1
     if len(made.split()) > 1 and " the " in value:
         assert " the " in made
+
+
+def test_strange_words_begin_as_the_vocabulary_s_words_do_and_are_none_that_evaluation_keeps() -> None:
+    rng, template = Random(3), bundled_template()
+    words = [strange.word(rng) for _ in range(4000)]
+    assert not strange.kept_words() & set(words)
+    assert {"camping", "mandela", "agent", "tailor"} <= strange.kept_words()
+    # In a sentence a word's first token holds the space before it: single letters, syllables and whole words.
+    first = {template.decode(list(template.encode(f" {word}"))[:1]).strip() for word in words}
+    assert set(string.ascii_lowercase) - {"q"} <= first  # no token is a space and a q
+    assert len(first) > 1000
+    assert sum(len(template.encode(f" {word}")) == 1 for word in words) > 400
+
+
+@settings(deadline=None, max_examples=60)
+@given(number=numbers)
+def test_every_reply_of_a_spelled_chat_is_in_the_ordered_case(number: int) -> None:
+    head, *chat = spelled.write(number, 1)
+    if head.role == "user":
+        chat.insert(0, Message("user", ""))
+    replies = [message.content for message in chat[1::2]]
+    assert all(message.role == "assistant" for message in chat[1::2])
+    assert len(replies) in spelled.TURNS
+    changed = {reply == reply.upper() for reply in replies}
+    assert len(changed) == 1
+    assert all(reply in (reply.upper(), reply.lower()) for reply in replies)
+    assert head == spelled.write(number, 1)[0]
 
 
 @settings(deadline=None, max_examples=60)
