@@ -39,7 +39,7 @@ SETTINGS = {
     "no rails": Setting("what the framework itself takes", None),
     "default": Setting("chunk_size 200, context_size 50, stream_first True", {}),
     "hold 200/50": Setting("the default with stream_first False", HELD),
-    "hold 20/10": Setting("chunk_size 20, context_size 10, stream_first False: 20 tokens as our first window", SHORT),
+    "hold 20/10": Setting("chunk_size 20, context_size 10, stream_first False: our first window has 16 tokens", SHORT),
     "hold 1/all": Setting("chunk_size 1, context_size 100,000, stream_first False: all so far at every token", EVERY),
     "hold 20/10, judge 20 ms": Setting("the same with a rail that answers after 20 ms", SHORT, 20),
     "hold 1/all, judge 20 ms": Setting("the same with a rail that answers after 20 ms", EVERY, 20),
