@@ -44,8 +44,12 @@ def pieces() -> tuple[tuple[str, ...], tuple[str, ...]]:
 @cache
 def kept_words() -> frozenset[str]:
     """The words of the values that are kept for evaluation."""
-    kept = (one.value for family in families.load().values() if copied(family) for one in family.split("test"))
-    return frozenset(word for value in kept for word in WORD.findall(value.casefold()) if word not in JOINTS)
+    return frozenset(word for value in _kept() for word in WORD.findall(value) if word not in JOINTS)
+
+
+def _kept() -> set[str]:
+    shipped = families.load().values()
+    return {one.value.casefold() for family in shipped if copied(family) for one in family.split("test")}
 
 
 def word(rng: Random) -> str:
@@ -81,8 +85,7 @@ def value(rng: Random) -> str:
 @cache
 def known() -> dict[str, Family]:
     """The families with strange values beside the others, none of them one that is kept for evaluation."""
-    shipped = families.load().values()
-    kept = {one.value.casefold() for family in shipped if copied(family) for one in family.split("test")}
+    kept = _kept()
     return {name: _with(name, family, kept) for name, family in values.extended().items()}
 
 

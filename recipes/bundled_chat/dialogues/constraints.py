@@ -62,6 +62,13 @@ def drawn(
     return families.only(among or known(), ordered, rng, split=split).constraints
 
 
+def worded(rules: Sequence[Constraint], rng: Random, *, terse: bool) -> str:
+    """The words of an instruction, its rules in any order."""
+    parts = [rule.terse if terse else rule.verbose for rule in rules]
+    rng.shuffle(parts)
+    return " ".join(parts)
+
+
 def apply(constraint: Constraint, text: str, rng: Random, kind: str = "") -> str:
     """`text` changed to obey one constraint. Constraints that only questions bring out change nothing.
 

@@ -82,9 +82,19 @@ def write(number: int, seed: int, before: Sequence[Sequence[Message]], library: 
     learned = 1 if rng.random() < 0.4 else 2
     last = [message for exchange in _last_turns(script, learned) for message in exchange]
     chat = [*history, *last]
-    if history and rng.random() < FIRST_MESSAGE:
-        return Far([Message("user", joined(who.system, chat[0].content)), *chat[1:]], learned)
-    return Far([Message("system", who.system), *chat], learned)
+    return Far(told(who.system, chat, first_message=bool(history) and rng.random() < FIRST_MESSAGE), learned)
+
+
+def told(system: str, chat: Sequence[Message], *, first_message: bool) -> list[Message]:
+    """The chat with its instruction: the system message, or joined to the first message."""
+    if first_message:
+        return [Message("user", joined(system, chat[0].content)), *chat[1:]]
+    return [Message("system", system), *chat]
+
+
+def asking(kind: str, rng: Random) -> Turn:
+    """A question for what an instruction alone tells, in the words of training."""
+    return Turn(rough(rng.choice(strange.known()[ASKED[kind]].asks), rng), kind)
 
 
 def _last_turns(script: Script, count: int) -> list[tuple[Message, Message]]:
@@ -96,10 +106,9 @@ def _last_turns(script: Script, count: int) -> list[tuple[Message, Message]]:
         if not kinds or script.rng.random() > ASK:
             made.append(_plain_turn(script))
             continue
-        kind = kinds.pop()
-        user = rough(script.rng.choice(strange.known()[ASKED[kind]].asks), script.rng)
+        turn = asking(kinds.pop(), script.rng)
         try:
-            made.append((Message("user", user), Message("assistant", script.speaker.say(Turn(user, kind), script.rng))))
+            made.append((Message("user", turn.user), Message("assistant", script.speaker.say(turn, script.rng))))
         except NoReplyError:
             continue
     return [(_ordering(user, script.rng), reply) for user, reply in made]

@@ -139,9 +139,7 @@ def neutral(rng: Random) -> Speaker:
         role = "a helpful assistant"
     rules = constraints.draw(rng, 2, tuple(ASKED.values()))
     terse = rng.random() < 0.4
-    worded = [rule.terse if terse else rule.verbose for rule in rules]
-    rng.shuffle(worded)
-    system = _instruction(rng, own_name, role, hobby, " ".join(worded), terse)
+    system = _instruction(rng, own_name, role, hobby, constraints.worded(rules, rng, terse=terse), terse)
     return Speaker(voice("neutral"), own_name, role, hobby, system, constraints=rules)
 
 
@@ -152,11 +150,9 @@ def instructed(rng: Random, *, firm: bool = False) -> Speaker:
     rules = constraints.drawn(who, rng) + constraints.draw(rng, 1 if who else 3, who, weights)
     if not rules:
         return instructed(rng, firm=firm)
-    terse = rng.random() < 0.4
-    worded = [rule.terse if terse else rule.verbose for rule in rules]
-    rng.shuffle(worded)
+    told = constraints.worded(rules, rng, terse=rng.random() < 0.4)
     head = "You are a helpful assistant. " if not who and rng.random() < 0.3 else ""
-    return obeying(rules, head + " ".join(worded))
+    return obeying(rules, head + told)
 
 
 def obeying(rules: tuple[Constraint, ...], system: str) -> Speaker:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from random import Random
 
-from gatt.families import joined
 from guardrails.messages import Message
 from recipes.bundled_chat import strange
-from recipes.bundled_chat.dialogues import constraints, speakers
+from recipes.bundled_chat.dialogues import constraints, far, speakers
 from recipes.bundled_chat.dialogues.speakers import ASKED, NoReplyError
-from recipes.bundled_chat.dialogues.turns import Turn, capital, one_of, rough, table
+from recipes.bundled_chat.dialogues.turns import Turn, capital, one_of, table
 
 # How often the instruction tells who answers, too.
 TOLD = {"figure": 0.6, "hobby": 0.6, "persona": 0.2}
 TURNS = (3, 4, 5)
-FIRST_MESSAGE = 0.1
 
 
 def write(number: int, seed: int) -> list[Message]:
@@ -27,15 +25,12 @@ def write(number: int, seed: int) -> list[Message]:
     rng = Random(f"spelled/{seed}/{number}")
     told = [name for name, share in TOLD.items() if rng.random() < share]
     rules = constraints.drawn([*told, "case"], rng, strange.known(), split="train")
-    terse = rng.random() < 0.5
-    worded = [rule.terse if terse else rule.verbose for rule in rules]
-    rng.shuffle(worded)
-    who = speakers.obeying(rules, " ".join(worded))
+    who = speakers.obeying(rules, constraints.worded(rules, rng, terse=rng.random() < 0.5))
     asked = [kind for kind, family in ASKED.items() if family in told]
     chat: list[Message] = []
     exchanges = rng.choice(TURNS)
     while len(chat) < 2 * exchanges:
-        turn = _asking(rng.choice(asked), rng) if asked and rng.random() < 0.5 else _saying(rng)
+        turn = far.asking(rng.choice(asked), rng) if asked and rng.random() < 0.5 else _saying(rng)
         try:
             reply = who.say(turn, rng)
         except NoReplyError:
@@ -43,13 +38,7 @@ def write(number: int, seed: int) -> list[Message]:
         said = re.split(r"(?<=[.!?]) ", reply)
         if len(said) == len(set(said)):
             chat += [Message("user", turn.user), Message("assistant", reply)]
-    if rng.random() < FIRST_MESSAGE:
-        return [Message("user", joined(who.system, chat[0].content)), *chat[1:]]
-    return [Message("system", who.system), *chat]
-
-
-def _asking(kind: str, rng: Random) -> Turn:
-    return Turn(rough(rng.choice(strange.known()[ASKED[kind]].asks), rng), kind)
+    return far.told(who.system, chat, first_message=rng.random() < far.FIRST_MESSAGE)
 
 
 def _saying(rng: Random) -> Turn:
