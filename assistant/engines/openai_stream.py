@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx2
+import aiohttp
 
 from assistant.engines.errors import EngineError
 from guardrails.errors import first_line
@@ -25,12 +26,13 @@ ERROR_BYTES = 1 << 16
 SHOWN = 200
 # How long the body's end may come after the stream's own.
 ENDING_SECONDS = 0.2
+FIELD = re.compile("(event|data)(?:: ?(.*))?", re.DOTALL)
 
 Chunk = dict[str, Any]
 
 
 async def completion(
-    client: httpx2.AsyncClient, path: str, body: dict[str, Any], *, retries: int
+    session: aiohttp.ClientSession, url: str, body: dict[str, Any], *, retries: int
 ) -> AsyncGenerator[Chunk, None]:
     """The chunks of a streamed completion, until the server ends it.
 
@@ -44,24 +46,24 @@ async def completion(
         begun = False
         pause: float | None = None
         try:
-            async with client.stream("POST", path, json=body) as response:
-                if response.status_code == 200:
+            async with session.post(url, json=body, allow_redirects=False) as response:
+                if response.status == 200:
                     async with aclosing(_chunks(response)) as chunks:
                         async for chunk in chunks:
                             begun = begun or _has_output(chunk)
                             yield chunk
                     if begun:
                         return
-                    problem = EngineError(f"the server at {client.base_url} ended the reply before its first word")
+                    problem = EngineError(f"the server at {url} ended the reply before its first word")
                 else:
                     problem = await _refusal(response)
                     pause = _asked_pause(response)
-                    if response.status_code not in AGAIN or (pause or 0) > LONGEST_WAIT:
+                    if response.status not in AGAIN or (pause or 0) > LONGEST_WAIT:
                         raise problem
-        except httpx2.HTTPError as error:
-            problem = EngineError(_unreachable(client, error, begun))
+        except aiohttp.ClientError as error:
+            problem = EngineError(_unreachable(url, error, begun))
             # A server that takes too long is not helped by being asked twice.
-            if begun or isinstance(error, httpx2.ReadTimeout):
+            if begun or isinstance(error, aiohttp.SocketTimeoutError):
                 raise problem from error
         if attempt < retries:
             await asyncio.sleep(pause if pause is not None else _backoff(attempt))
@@ -69,29 +71,44 @@ async def completion(
     raise EngineError(f"{problem}{tries}")
 
 
-async def _chunks(response: httpx2.Response) -> AsyncGenerator[Chunk, None]:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[Chunk, None]:
+    kind = response.content_type
     if kind != "text/event-stream":
         said = _message(await _beginning(response)) or "nothing"
-        raise EngineError(f"the server answers with {kind or 'no content type'} instead of a stream: {said}")
-    events = aiter(httpx2.EventSource(response))
-    async for event in events:
-        if event.data.strip() == "[DONE]":
+        raise EngineError(f"the server answers with {kind} instead of a stream: {said}")
+    async for event, data in _events(response.content):
+        if data.strip() == "[DONE]":
             # A connection whose answer was not read to its end serves no other request, and making one takes time.
-            with suppress(TimeoutError, httpx2.HTTPError):
+            with suppress(TimeoutError, aiohttp.ClientError):
                 async with asyncio.timeout(ENDING_SECONDS):
-                    async for _ in events:
-                        pass
+                    await response.content.read()
             return
         try:
-            chunk = json.loads(event.data)
+            chunk = json.loads(data)
         except ValueError:
-            raise EngineError(f"the server sent what is no JSON: {event.data[:SHOWN]!r}") from None
+            raise EngineError(f"the server sent what is no JSON: {data[:SHOWN]!r}") from None
         if not isinstance(chunk, dict):
-            raise EngineError(f"the server sent what is no chunk of a completion: {event.data[:SHOWN]!r}")
-        if chunk.get("error") or event.event == "error":
-            raise EngineError(f"the server failed in mid-reply: {_message(event.data.encode())}")
+            raise EngineError(f"the server sent what is no chunk of a completion: {data[:SHOWN]!r}")
+        if chunk.get("error") or event == "error":
+            raise EngineError(f"the server failed in mid-reply: {_message(data.encode())}")
         yield chunk
+
+
+async def _events(lines: AsyncIterable[bytes]) -> AsyncGenerator[tuple[str, str], None]:
+    """Kind and data of server-sent events, after the HTML standard; one that no empty line ends is none."""
+    kind, data = "message", list[str]()
+    async for line in lines:
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        if not text and data:
+            yield kind, "\n".join(data)
+        if not text:
+            kind, data = "message", []
+        elif found := FIELD.fullmatch(text):
+            name, value = found.groups()
+            if name == "data":
+                data.append(value or "")
+            else:
+                kind = value or "message"
 
 
 def _has_output(chunk: Chunk) -> bool:
@@ -101,9 +118,9 @@ def _has_output(chunk: Chunk) -> bool:
     return bool(first.get("text") or first.get("token_ids") or first.get("finish_reason") or delta.get("content"))
 
 
-async def _refusal(response: httpx2.Response) -> EngineError:
-    status = response.status_code
-    said = _message(await _beginning(response)) or response.reason_phrase
+async def _refusal(response: aiohttp.ClientResponse) -> EngineError:
+    status = response.status
+    said = _message(await _beginning(response)) or response.reason
     if status in (401, 403):
         return EngineError(
             f"the server refuses the key ({status}: {said}): set ASSISTANT_OPENAI_API_KEY, "
@@ -114,9 +131,9 @@ async def _refusal(response: httpx2.Response) -> EngineError:
     return EngineError(f"the server refuses the request ({status}: {said})")
 
 
-async def _beginning(response: httpx2.Response) -> bytes:
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
     data = b""
-    async for piece in response.aiter_bytes():
+    async for piece in response.content.iter_any():
         data += piece
         if len(data) >= ERROR_BYTES:
             break
@@ -135,7 +152,7 @@ def _message(data: bytes) -> str:
     return " ".join(str(value).split())[:SHOWN]
 
 
-def _asked_pause(response: httpx2.Response) -> float | None:
+def _asked_pause(response: aiohttp.ClientResponse) -> float | None:
     """The seconds of a Retry-After header, a number or a date."""
     value = response.headers.get("retry-after", "").strip()
     if value.replace(".", "", 1).isdigit():
@@ -156,14 +173,14 @@ def _backoff(attempt: int) -> float:
     return float(min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(1, 1.5))
 
 
-def _unreachable(client: httpx2.AsyncClient, error: Exception, begun: bool) -> str:
+def _unreachable(url: str, error: Exception, begun: bool) -> str:
     if begun:
-        return f"the connection to {client.base_url} was lost in mid-reply ({_name(error)}); what came is kept"
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return f"no server answers at {client.base_url} ({_name(error)}): is it running?"
-    if isinstance(error, httpx2.ReadTimeout):
-        return f"the server at {client.base_url} takes too long: a larger `timeout` in [openai] waits longer"
-    return f"the server at {client.base_url} does not answer ({_name(error)})"
+        return f"the connection to {url} was lost in mid-reply ({_name(error)}); what came is kept"
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return f"no server answers at {url} ({_name(error)}): is it running?"
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return f"the server at {url} takes too long: a larger `timeout` in [openai] waits longer"
+    return f"the server at {url} does not answer ({_name(error)})"
 
 
 def _name(error: Exception) -> str:

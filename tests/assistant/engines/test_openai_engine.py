@@ -6,17 +6,19 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.engines import openai_stream
 from assistant.engines.catalog import BUNDLED_FOLDER
 from assistant.engines.errors import EngineError
 from assistant.engines.message_template import MessageTemplate
@@ -200,7 +202,7 @@ async def test_the_pause_grows_or_is_what_the_server_asks_for(server: Misbehavin
         (refuses(404, ""), "404: Not Found", 1),
         (refuses(200, '{"error": "not streamed"}'), "application/json instead of a stream: not streamed", 1),
         (refuses(200, "<html>log in</html>", kind="text/html"), "text/html instead of a stream", 1),
-        (hangs_up(), r"does not answer \(RemoteProtocolError.*asked 3 times", 3),
+        (hangs_up(), r"does not answer \(ServerDisconnectedError.*asked 3 times", 3),
         (breaks_off("Hel"), "lost in mid-reply", 1),
         (sends(chunk("Hel"), "{not json"), "no JSON: '{not json'", 1),
         (sends(chunk("Hel"), "[1, 2]"), "no chunk of a completion", 1),
@@ -223,6 +225,40 @@ async def test_what_goes_wrong_is_told_in_one_line(
     await engine.close()
 
 
+async def test_a_server_that_is_gone_is_told() -> None:
+    with MisbehavingServer() as server:
+        engine = connect(server, retries=0)
+    with pytest.raises(
+        EngineError, match=r"^no server answers at http://127.0.0.1:\d+/v1/chat/completions .*running\?$"
+    ):
+        await collect(engine)
+    await engine.close()
+
+
+LINES = st.sampled_from(
+    ["data: {}", "data:x", "data", "data:  ü\u2028", "database: no", "event: error", "event", ": hm", "id: 3"]
+)
+
+
+@given(events=st.lists(st.lists(LINES)), end=st.sampled_from(["\n", "\r\n"]), cut=st.integers(0, 12))
+def test_events_are_read_as_another_library_reads_them(events: list[list[str]], end: str, cut: int) -> None:
+    stream = "".join("".join(line + end for line in event) + end for event in events).encode()
+    stream = stream[: len(stream) - cut]
+
+    async def lines() -> AsyncIterator[bytes]:
+        for line in stream.splitlines(keepends=True):
+            yield line
+
+    async def read() -> list[tuple[str, str]]:
+        return [event async for event in openai_stream._events(lines()) if event[1]]
+
+    asked = httpx2.Request("POST", "http://127.0.0.1")
+    response = httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=stream, request=asked)
+    # To the other a kind without data is an event, too; to the standard it is none.
+    theirs = [(event.event, event.data) for event in httpx2.EventSource(response) if event.data]
+    assert asyncio.run(read()) == theirs
+
+
 async def test_a_silent_server_is_not_waited_for_forever(server: MisbehavingServer) -> None:
     woken = threading.Event()
     server.then(stalls(until=woken), stalls("Hel", until=woken))
@@ -230,8 +266,9 @@ async def test_a_silent_server_is_not_waited_for_forever(server: MisbehavingServ
     with pytest.raises(EngineError, match="takes too long"):
         await collect(engine)
     assert len(server.posts) == 1
+    await engine.close()
     engine = connect(server, timeout=0.3)
-    with pytest.raises(EngineError, match=r"lost in mid-reply \(ReadTimeout"):
+    with pytest.raises(EngineError, match=r"lost in mid-reply \(SocketTimeoutError"):
         await collect(engine)
     woken.set()
     await engine.close()
