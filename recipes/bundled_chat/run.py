@@ -32,8 +32,7 @@ def main(
     if not (out / "firm" / "tokenizer.json").exists():
         tune.main(data, out)
     ghost.main(out)
-    if not (out / far_back.FINISHED / "tokenizer.json").exists():
-        far_back.main(data, out)
+    far_back.main(data, out)
     bundle.main(out)
 
 
