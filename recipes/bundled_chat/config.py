@@ -93,13 +93,12 @@ class Ghost(Strict):
 
 
 class FarBack(Stage):
-    """A pass of the last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings.
+    """The last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings.
 
     `thinned` ones have lost exchanges in between and keep their positions, `whole` ones have not.
     `spelled` are short chats in capitals or small letters.
     """
 
-    seed: int
     thinned: int
     whole: int
     spelled: int
@@ -114,7 +113,7 @@ class Recipe(Strict):
     tuning: Stage
     second_tuning: Stage
     ghost_attention: Ghost
-    far_back: list[FarBack]
+    far_back: FarBack
     sources: list[Source]
     dialogues: int
     window: int

@@ -32,7 +32,8 @@ def main(
     if not (out / "firm" / "tokenizer.json").exists():
         tune.main(data, out)
     ghost.main(out)
-    far_back.main(data, out)
+    if not (out / far_back.FINISHED / "tokenizer.json").exists():
+        far_back.main(data, out)
     bundle.main(out)
 
 

@@ -71,23 +71,6 @@ def test_strange_words_begin_as_the_vocabulary_s_words_do_and_are_none_that_eval
     assert sum(len(template.encode(f" {word}")) == 1 for word in words) > 400
 
 
-def test_strange_names_have_a_capital_and_begin_as_the_vocabulary_s_names_do() -> None:
-    rng, template = Random(3), bundled_template()
-    names = [strange.word(rng, name=True) for _ in range(4000)]
-    assert all(name == name.capitalize() for name in names)
-    assert not strange.kept_words() & {name.lower() for name in names}
-    first = {template.decode(list(template.encode(f" {name}"))[:1]).strip() for name in names}
-    assert {"Queen", "King", "William"} <= first
-    assert len(first) > 500
-
-
-@settings(deadline=None, max_examples=60)
-@given(number=numbers)
-def test_most_spelled_chats_are_in_capitals(number: int) -> None:
-    upper = [spelled.write(number + chat, 1)[-1].content.isupper() for chat in range(40)]
-    assert 18 <= sum(upper) < 40
-
-
 @settings(deadline=None, max_examples=60)
 @given(number=numbers)
 def test_every_reply_of_a_spelled_chat_is_in_the_ordered_case(number: int) -> None:

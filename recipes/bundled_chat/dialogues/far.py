@@ -22,9 +22,9 @@ from recipes.bundled_chat.dialogues.voices import shipped
 
 # How often a dialogue tells who it is, and one more family that shows in every reply.
 TOLD = {"figure": 0.75, "hobby": 0.75, "persona": 0.2}
-STYLED = 0.65
+STYLED = 0.55
 # Without those that the evaluation holds out; what is weak from far away comes often.
-STYLE = {"case": 26, "address": 26, "closing": 24, "length": 20, "rhyme": 10, "opening": 8, "vocabulary": 8, "json": 6,
+STYLE = {"case": 36, "address": 18, "length": 14, "closing": 14, "rhyme": 10, "opening": 8, "vocabulary": 6, "json": 6,
          "bullets": 6, "format": 6}  # fmt: skip
 ORDERED = (*TOLD, *STYLE)
 # Of the last turns, so many ask for what only the instruction tells.
