@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from assistant.engines import openai_stream
@@ -244,6 +244,7 @@ LINES = st.sampled_from(
 def test_events_are_read_as_another_library_reads_them(events: list[list[str]], end: str, cut: int) -> None:
     stream = "".join("".join(line + end for line in event) + end for event in events).encode()
     stream = stream[: len(stream) - cut]
+    assume(not stream.endswith(b"\r"))  # half a line's end is taken for an empty line by the other
 
     async def lines() -> AsyncIterator[bytes]:
         for line in stream.splitlines(keepends=True):
