@@ -164,12 +164,12 @@ class OpenAIEngine:
         aiohttp's rather than httpx2's, which takes twice the time to read a reply.
         """
         if self._session is None:
+            # The other library's certificates: so a server is trusted here that was when it was looked at. Reading
+            # them takes a tenth of a second of the first reply, which a server without TLS is spared.
+            trusted = httpx2.create_ssl_context() if self.server.base_url.startswith("https:") else True
             self._session = aiohttp.ClientSession(
                 headers=openai_server.headers(self._settings),
-                # The library's own certificates: so a server is trusted here that was when it was looked at.
-                connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=KEPT_SECONDS, ssl=httpx2.create_ssl_context()
-                ),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS, ssl=trusted),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=CONNECT_SECONDS, sock_read=self._settings.timeout
                 ),
