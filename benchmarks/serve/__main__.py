@@ -8,7 +8,8 @@ before the bare server as well. CPU time is the server's own; unlike the others 
 
 With `--vllm` the engine is a real one, `vllm serve` with the model in FOLDER, and what stands before it shares the
 machine with it: where that has no GPU, they share its cores. `--apart` gives the engine the first core and all else the
-others, as if it were on a machine of its own.
+others, as if it were on a machine of its own. The clients share a core with what they ask: they are aiohttp's, which
+take the least of it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import aiohttp
 import torch
 
 from assistant.personas.library import PersonaLibrary
@@ -43,17 +44,17 @@ BEFORE = "assistant serve before it"
 QUESTION = {"role": "user", "content": "Tell me something."}
 
 
-async def first_token(client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> float:
+async def first_token(client: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> float:
     """Seconds from asking to the first piece of text; the stream is read to its end."""
     asked, first = time.perf_counter(), 0.0
-    async with client.stream("POST", f"{url}/v1/chat/completions", json=body) as response:
-        async for line in response.aiter_lines():
-            if not first and line.startswith("data: {"):
+    async with client.post(f"{url}/v1/chat/completions", json=body) as response:
+        async for line in response.content:
+            if not first and line.startswith(b"data: {"):
                 choices = json.loads(line[6:]).get("choices") or [{}]
                 if choices[0].get("delta", {}).get("content"):
                     first = time.perf_counter() - asked
     if not first:
-        raise RuntimeError(f"{url} sent no text (status {response.status_code})")
+        raise RuntimeError(f"{url} sent no text (status {response.status})")
     return first
 
 
@@ -125,11 +126,13 @@ def real(stack: ExitStack, folder: str, model: Path, apart: bool) -> list[Arm]:
 
 async def measure(url: str, body: dict[str, Any], streams: int) -> list[float]:
     """First-token times in milliseconds: so many clients, each asking again when it was answered."""
-    async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=streams)) as client:
+    connector, patience = aiohttp.TCPConnector(limit=streams), aiohttp.ClientTimeout(120)
+    async with aiohttp.ClientSession(connector=connector, timeout=patience) as client:
 
         async def keep_asking(number: int) -> list[float]:
             # The connection first: what it costs is nobody's first token. Then each at its own time, as people do.
-            await client.get(f"{url}/v1/models")
+            async with client.get(f"{url}/v1/models") as models:
+                await models.read()
             await asyncio.sleep(number * APART_SECONDS)
             return [1000 * await first_token(client, url, body) for _ in range(REPLIES_EACH)]
 

@@ -15,8 +15,8 @@ import typer
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from assistant.engines.catalog import BUNDLED_FOLDER
+from recipes.bundled_chat import far_back
 from recipes.bundled_chat.config import HERE, load
-from recipes.bundled_chat.far_back import FINISHED
 
 LIMIT_MB = 60
 
@@ -48,7 +48,7 @@ def plot(out: Path, target: Path) -> None:
 def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Copy weights (bfloat16), tokenizer and template into the package."""
     recipe = load()
-    trained = out / FINISHED
+    trained = far_back.finished(recipe, out)
     tokenizer = AutoTokenizer.from_pretrained(trained)
     model = LlamaForCausalLM.from_pretrained(trained, dtype=torch.bfloat16)
     model.config.max_position_embeddings = tokenizer.model_max_length = recipe.window

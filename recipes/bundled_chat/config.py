@@ -93,12 +93,13 @@ class Ghost(Strict):
 
 
 class FarBack(Stage):
-    """The last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings.
+    """A pass of the last tuning: rows whose instruction is far back, beside dialogues of the kinds of both tunings.
 
     `thinned` ones have lost exchanges in between and keep their positions, `whole` ones have not.
     `spelled` are short chats in capitals or small letters.
     """
 
+    seed: int
     thinned: int
     whole: int
     spelled: int
@@ -113,7 +114,7 @@ class Recipe(Strict):
     tuning: Stage
     second_tuning: Stage
     ghost_attention: Ghost
-    far_back: FarBack
+    far_back: list[FarBack]
     sources: list[Source]
     dialogues: int
     window: int

@@ -4,7 +4,7 @@ Long dialogues are dear: a thousand tokens for one reply. Most of them are there
 instruction and the last ones are left out, and what stays keeps the positions it had (skipped positions, after PoSE,
 arXiv 2309.10400), so that the distance is learned at a fifth of the price. Some stay whole, for what lies between.
 
-Run `python -m recipes.bundled_chat.far_back --data DIR --out DIR` after Ghost Attention; run it again to resume.
+Run `python -m recipes.bundled_chat.far_back --data DIR --out DIR` after `capitals`; run it again to resume.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rich.progress import track
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from guardrails.rendering import ChatTemplate
-from recipes.bundled_chat import chats, ghost, tune
+from recipes.bundled_chat import capitals, chats, tune
 from recipes.bundled_chat.config import FarBack, Recipe, load
 from recipes.bundled_chat.dialogues import far, spelled, topics
 from recipes.bundled_chat.dialogues.far import Far
@@ -36,8 +36,6 @@ LENGTHS = (128, 208, 304, 560, 1152)
 THINNED = (128, 208, 304)
 # Plain dialogues that stand before the last turns, and those to measure on.
 PLAIN, VALIDATION = 4000, 150
-SEED = 30
-FINISHED = "far-back"
 
 
 def example(dialogue: Far, template: ChatTemplate, window: int, rng: Random, *, whole: bool) -> Example:
@@ -77,14 +75,15 @@ def _some(exchanges: Sequence[range], room: int, rng: Random) -> list[range]:
 
 def examples(stage: FarBack, recipe: Recipe, template: ChatTemplate, data: Path) -> Iterator[Example]:
     """Rows of all kinds, one kind after the other."""
-    seed = recipe.seed + SEED
+    seed = recipe.seed + stage.seed
     before, library = list(chats.plain(seed, PLAIN, orders=far.ORDERS)), topics.read(TOPICS)
     total = stage.thinned + stage.whole
     for number in track(range(total), "writing dialogues"):
         dialogue = far.write(number, seed, before, library)
         rng = Random(f"thinned/{seed}/{number}")
         yield example(dialogue, template, recipe.window, rng, whole=number >= stage.thinned)
-    yield from (_unskipped(tune.example(spelled.write(number, seed), template)) for number in range(stage.spelled))
+    for number in range(stage.spelled):
+        yield _unskipped(tune.example(spelled.write(number, seed, library), template))
     for count, firm in ((stage.firm, True), (stage.rehearsed, False)):
         made = tune.examples(template, data, count, seed, firm=firm)
         yield from map(_unskipped, made)
@@ -95,9 +94,9 @@ def _unskipped(row: Example) -> Example:
     return replace(row, positions=list(range(len(row.ids))))
 
 
-def validation(recipe: Recipe, template: ChatTemplate) -> list[Example]:
+def validation(stage: FarBack, recipe: Recipe, template: ChatTemplate) -> list[Example]:
     """Whole dialogues of another seed."""
-    seed = recipe.seed + SEED + 1
+    seed = recipe.seed + stage.seed + 1
     before, library = list(chats.plain(seed, VALIDATION)), topics.read(TOPICS)
     rng = Random(seed)
     return [
@@ -106,21 +105,23 @@ def validation(recipe: Recipe, template: ChatTemplate) -> list[Example]:
     ]
 
 
-def main(
-    data: Annotated[Path, typer.Option(help="Folder of the training text; harmful_prompts.jsonl is in ../safety.")],
-    out: Annotated[Path, typer.Option(help="Working folder of the recipe.")],
-    begin: Annotated[Path | None, typer.Option(help="Model to begin with, rather than Ghost Attention's.")] = None,
-) -> None:
-    """Tune the model of Ghost Attention's last round once more: the one that ships."""
-    recipe = load()
-    stage = recipe.far_back
-    source = begin or ghost.finished(recipe.ghost_attention, out)
+def finished(recipe: Recipe, out: Path) -> Path:
+    """The model of the last pass: the one that ships."""
+    return _folder(out, len(recipe.far_back))
+
+
+def _folder(out: Path, number: int) -> Path:
+    return out / f"far-back-{number}"
+
+
+def tune_once(stage: FarBack, recipe: Recipe, data: Path, source: Path, target: Path) -> None:
+    """One pass: tune the model in `source`, to `target`; checkpoints and log lie in `target`-run."""
     torch.manual_seed(recipe.seed)
     tokenizer = AutoTokenizer.from_pretrained(source)
     template = ChatTemplate(tokenizer)
     model = LlamaForCausalLM.from_pretrained(source, dtype=torch.float32)
     on_device(model)
-    held_out = validation(recipe, template)
+    held_out = validation(stage, recipe, template)
     rows = list(examples(stage, recipe, template, data))
     Random(recipe.seed).shuffle(rows)
     batches = tune.batches_of(rows, stage.batch_tokens, tokenizer.pad_token_id, recipe.seed, LENGTHS)
@@ -131,10 +132,24 @@ def main(
         return {"far_reply_bits_per_byte": round(tune.reply_bits_per_byte(model, held_out), 4)}
 
     print(evaluate())
-    run = out / "far-back-run"
+    run = target.with_name(f"{target.name}-run")
     train(model, lambda step: batches[step], stage, steps, run, evaluate=evaluate)
-    model.save_pretrained(out / FINISHED)
-    tokenizer.save_pretrained(out / FINISHED)
+    model.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of the training text; harmful_prompts.jsonl is in ../safety.")],
+    out: Annotated[Path, typer.Option(help="Working folder of the recipe.")],
+) -> None:
+    """Tune the model with the wider vocabulary once more, pass after pass: `DIR`/far-back-N."""
+    recipe = load()
+    model = out / capitals.FINISHED
+    for number, stage in enumerate(recipe.far_back, start=1):
+        target = _folder(out, number)
+        if not (target / "tokenizer.json").exists():
+            tune_once(stage, recipe, data, model, target)
+        model = target
 
 
 if __name__ == "__main__":

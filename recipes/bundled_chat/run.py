@@ -13,14 +13,14 @@ from typing import Annotated
 
 import typer
 
-from recipes.bundled_chat import bundle, corpus, far_back, ghost, pretrain, tokenizer, tune
+from recipes.bundled_chat import bundle, capitals, corpus, far_back, ghost, pretrain, tokenizer, tune
 
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder of the training text.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Working folder: corpus, checkpoints, logs.")],
 ) -> None:
-    """Tokenizer, corpus, pretraining, tuning, Ghost Attention, the last tuning, bundle; finished steps are skipped."""
+    """From the tokenizer to the bundle; finished steps are skipped."""
     if not find_spec("matplotlib"):  # needed last, hours from now
         raise SystemExit("the training curve needs matplotlib: pip install 'steadfast[train]'")
     if not (out / "tokenizer" / "tokenizer.json").exists():
@@ -32,8 +32,9 @@ def main(
     if not (out / "firm" / "tokenizer.json").exists():
         tune.main(data, out)
     ghost.main(out)
-    if not (out / far_back.FINISHED / "tokenizer.json").exists():
-        far_back.main(data, out)
+    if not (out / capitals.FINISHED / "tokenizer.json").exists():
+        capitals.main(out)
+    far_back.main(data, out)
     bundle.main(out)
 
 

@@ -31,14 +31,19 @@ JOINTS = ("the", "and", "for", "with", "about")
 SPACE = "\u0120"
 # Of the words, so many begin with a single letter, and so many have none, one or two pieces more.
 LETTER, MORE = 0.15, (25, 45, 30)
+# Of the names, so many begin as the vocabulary's names do, the others as its words.
+NAMES = 0.5
 
 
 @cache
-def pieces() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The tokens of the bundled vocabulary that are small letters: what begins a word, and at most five inside one."""
+def pieces() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The tokens of the bundled vocabulary that begin a word, that begin a name, and short ones inside either."""
     tokens = sorted(load_tokenizer(BUNDLED_FOLDER).get_vocab())
-    beginnings = tuple(token[1:] for token in tokens if re.fullmatch(f"{SPACE}[a-z]+", token))
-    return beginnings, tuple(token for token in tokens if re.fullmatch("[a-z]{1,5}", token))
+
+    def like(pattern: str) -> tuple[str, ...]:
+        return tuple(token.removeprefix(SPACE) for token in tokens if re.fullmatch(pattern, token))
+
+    return like(f"{SPACE}[a-z]+"), like(f"{SPACE}[A-Z][a-z]*"), like("[a-z]{1,5}")
 
 
 @cache
@@ -52,15 +57,17 @@ def _kept() -> set[str]:
     return {one.value.casefold() for family in shipped if copied(family) for one in family.split("test")}
 
 
-def word(rng: Random) -> str:
-    """A word of one to three pieces, three letters at least, and none that evaluation keeps."""
-    beginnings, inside = pieces()
+def word(rng: Random, *, name: bool = False) -> str:
+    """A word of one to three pieces, three letters at least, and none that evaluation keeps; a name has a capital."""
+    words, names, inside = pieces()
+    # "Queen" is another token than "queen", and few words that are given a capital begin with one like it.
+    beginnings = names if name and rng.random() < NAMES else words
     while True:
         beginning = rng.choice(string.ascii_lowercase if rng.random() < LETTER else beginnings)
         (more,) = rng.choices(range(len(MORE)), MORE)
         made = beginning + "".join(rng.choices(inside, k=more))
-        if WORD.fullmatch(made) and made not in kept_words():
-            return made
+        if WORD.fullmatch(made) and made.lower() not in kept_words():
+            return made.capitalize() if name else made
 
 
 def estranged(value: str, rng: Random) -> str:
@@ -69,7 +76,7 @@ def estranged(value: str, rng: Random) -> str:
     def another(match: re.Match[str]) -> str:
         if match[0].lower() in JOINTS or rng.random() > STRANGE:
             return match[0]
-        return word(rng).capitalize() if match[0][0].isupper() else word(rng)
+        return word(rng, name=match[0][0].isupper())
 
     alone = WORD.search(value)
     if alone and rng.random() < ALONE:

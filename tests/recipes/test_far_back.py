@@ -28,8 +28,13 @@ numbers = st.integers(0, 10**6)
 
 
 @cache
+def library() -> topics.Library:
+    return topics.read(TOPICS)
+
+
+@cache
 def dialogue(number: int) -> Far:
-    return far.write(number, 1, before(), topics.read(TOPICS))
+    return far.write(number, 1, before(), library())
 
 
 @cache
@@ -71,19 +76,34 @@ def test_strange_words_begin_as_the_vocabulary_s_words_do_and_are_none_that_eval
     assert sum(len(template.encode(f" {word}")) == 1 for word in words) > 400
 
 
+def test_strange_names_have_a_capital_and_begin_as_the_vocabulary_s_names_do() -> None:
+    rng, template = Random(3), bundled_template()
+    names = [strange.word(rng, name=True) for _ in range(4000)]
+    assert all(name == name.capitalize() for name in names)
+    assert not strange.kept_words() & {name.lower() for name in names}
+    first = {template.decode(list(template.encode(f" {name}"))[:1]).strip() for name in names}
+    assert {"Queen", "King", "William"} <= first
+    assert len(first) > 500
+
+
+@settings(deadline=None, max_examples=60)
+@given(number=numbers)
+def test_most_spelled_chats_are_in_capitals(number: int) -> None:
+    upper = [spelled.write(number + chat, 1, library())[-1].content.isupper() for chat in range(40)]
+    assert 18 <= sum(upper) < 40
+
+
 @settings(deadline=None, max_examples=60)
 @given(number=numbers)
 def test_every_reply_of_a_spelled_chat_is_in_the_ordered_case(number: int) -> None:
-    head, *chat = spelled.write(number, 1)
+    head, *chat = spelled.write(number, 1, library())
     if head.role == "user":
         chat.insert(0, Message("user", ""))
     replies = [message.content for message in chat[1::2]]
     assert all(message.role == "assistant" for message in chat[1::2])
     assert len(replies) in spelled.TURNS
-    changed = {reply == reply.upper() for reply in replies}
-    assert len(changed) == 1
-    assert all(reply in (reply.upper(), reply.lower()) for reply in replies)
-    assert head == spelled.write(number, 1)[0]
+    assert any(all(reply == cased(reply) for reply in replies) for cased in (str.upper, str.lower))
+    assert head == spelled.write(number, 1, library())[0]
 
 
 @settings(deadline=None, max_examples=60)

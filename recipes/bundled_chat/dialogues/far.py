@@ -22,9 +22,9 @@ from recipes.bundled_chat.dialogues.voices import shipped
 
 # How often a dialogue tells who it is, and one more family that shows in every reply.
 TOLD = {"figure": 0.75, "hobby": 0.75, "persona": 0.2}
-STYLED = 0.55
+STYLED = 0.65
 # Without those that the evaluation holds out; what is weak from far away comes often.
-STYLE = {"case": 36, "address": 18, "length": 14, "closing": 14, "rhyme": 10, "opening": 8, "vocabulary": 6, "json": 6,
+STYLE = {"case": 36, "address": 26, "closing": 24, "length": 20, "rhyme": 10, "opening": 8, "vocabulary": 8, "json": 6,
          "bullets": 6, "format": 6}  # fmt: skip
 ORDERED = (*TOLD, *STYLE)
 # Of the last turns, so many ask for what only the instruction tells.
@@ -73,7 +73,7 @@ def write(number: int, seed: int, before: Sequence[Sequence[Message]], library: 
     script = Script(who, library, (), rng)
     count = int(rng.triangular(0, LONGEST, OFTEN))
     if rng.random() < COMPLIANT:
-        history = [message for _ in range(count) for message in _plain_turn(script)]
+        history = [message for _ in range(count) for message in plain_turn(script)]
     else:
         history = []
         while len(history) < 2 * count:
@@ -104,7 +104,7 @@ def _last_turns(script: Script, count: int) -> list[tuple[Message, Message]]:
     made: list[tuple[Message, Message]] = []
     while len(made) < count:
         if not kinds or script.rng.random() > ASK:
-            made.append(_plain_turn(script))
+            made.append(plain_turn(script))
             continue
         turn = asking(kinds.pop(), script.rng)
         try:
@@ -121,7 +121,7 @@ def _ordering(message: Message, rng: Random) -> Message:
     return Message("user", joined(order, message.content))
 
 
-def _plain_turn(script: Script) -> tuple[Message, Message]:
+def plain_turn(script: Script) -> tuple[Message, Message]:
     """An exchange that does not ask for what an instruction of the families tells."""
     while True:
         turn, reply = scripts.answered(script, 1, 3)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     BertConfig,
     BertForSequenceClassification,
     LlamaConfig,
@@ -19,13 +20,14 @@ from transformers import (
 from assistant.engines.catalog import BUNDLED_FOLDER
 
 LENGTH = 128
+VOCABULARY: int = AutoConfig.from_pretrained(BUNDLED_FOLDER).vocab_size
 
 
 def save(folder: Path, kind: str, *, labels: int = 1, seed: int = 0, hidden_size: int = 32) -> Path:
     """A model of the `kind` "encoder", "roberta" or "decoder" on the bundled tokenizer and template."""
     torch.manual_seed(seed)
     shape: dict[str, Any] = {
-        "vocab_size": 6144,
+        "vocab_size": VOCABULARY,
         "hidden_size": hidden_size,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,

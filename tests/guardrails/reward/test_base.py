@@ -24,6 +24,7 @@ from guardrails.reward.base import load_base
 from guardrails.reward.data import Labelled
 from guardrails.reward.model import Calibration, RewardError, RewardModel
 from guardrails.reward.train import Settings, train
+from tests.guardrails.reward.models import VOCABULARY, save
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]", "[unused2]", "[unused3]"]
 WORDS = ["how", "do", "i", "make", "tea", "cafe", "boil", "water", "[", "]", "sep", "unused", "##2", "!", "<", ">", "/"]
@@ -84,7 +85,7 @@ def test_an_encoder_s_markers_cannot_be_typed(uncased: Path) -> None:
 
 def test_a_base_in_bfloat16_is_trained_in_full_precision(tmp_path: Path) -> None:
     config = LlamaConfig(
-        vocab_size=6144, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=64,
     )  # fmt: skip
     folder = tmp_path / "rounded"
@@ -116,8 +117,6 @@ def test_what_no_template_renders_is_counted_and_never_all_of_it(uncased: Path, 
 
 
 def test_a_trained_chat_model_names_a_padding_token_that_exists(tmp_path: Path) -> None:
-    from tests.guardrails.reward.models import save
-
     base = save(tmp_path / "decoder", "decoder")
     folder = train(Settings(base, tmp_path / "run", length=48), [Labelled("toy", asked("tea"), True)]).folder
     assert RewardModel.load(folder).model.config.architectures == ["LlamaForSequenceClassification"]
