@@ -38,7 +38,7 @@ def data(tmp_path: Path) -> Path:
 def test_a_model_is_trained_calibrated_and_measured(data: Path, tmp_path: Path) -> None:
     base, out = save(tmp_path / "base", "encoder"), tmp_path / "run"
     code, output, error = run(
-        "train", data, "--base", base, "--out", out, "--length", 64, "--epochs", 3, "--learning-rate", 0.003,
+        "train", data, "--base", base, "--out", out, "--length", 64, "--epochs", 6, "--learning-rate", 0.003,
         "--held-out", 0.3,
     )  # fmt: skip
     assert code == 0, error
