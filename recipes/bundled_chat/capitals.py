@@ -58,12 +58,9 @@ def widen(model: LlamaForCausalLM, before: dict[str, int], after: dict[str, int]
         rows[after[token]] = rows[ordinary[token]].mean(0) + shift
 
 
-def main(
-    out: Annotated[Path, typer.Option(help="Working folder of the recipe.")],
-    begin: Annotated[Path | None, typer.Option(help="Model to widen, rather than Ghost Attention's.")] = None,
-) -> None:
+def main(out: Annotated[Path, typer.Option(help="Working folder of the recipe.")]) -> None:
     """Write the model of Ghost Attention's last round with the wider vocabulary: `DIR`/capitals."""
-    source = begin or ghost.finished(load().ghost_attention, out)
+    source = ghost.finished(load().ghost_attention, out)
     tokenizer, model = AutoTokenizer.from_pretrained(source), LlamaForCausalLM.from_pretrained(source)
     before, target = tokenizer.get_vocab(), out / FINISHED
     tokenizer.save_pretrained(target)

@@ -32,7 +32,7 @@ def main(
     if not (out / "firm" / "tokenizer.json").exists():
         tune.main(data, out)
     ghost.main(out)
-    if not (out / capitals.FINISHED / "tokenizer.json").exists():
+    if not (out / capitals.FINISHED / "model.safetensors").exists():
         capitals.main(out)
     far_back.main(data, out)
     bundle.main(out)

@@ -1,7 +1,7 @@
-"""Short chats under an instruction of letter case, full of strange words to say: which letters a token is made of.
+"""Short chats under an instruction of letter case, with many strange words to say: how every token is written in it.
 
-In capitals a name is other tokens than in the instruction, mostly its single letters. A model that has seldom written
-a token so cannot spell it.
+In capitals a word is other tokens than in the instruction or in what was learned of a topic. A model that has seldom
+met them says it half in small letters, or says another.
 """
 
 from __future__ import annotations
